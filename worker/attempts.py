@@ -15,18 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from celery import current_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from segmentation import log_filters
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.core.errors import UserError
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.core.network import cards
 from segmentation.core.network.served import ServerAway, ServerGone
-from segmentation.models import REQUEUE_FIELDS, Attempted, ExportJob, Job, Micrograph, Study, Superseded
+from segmentation.core.tasks import UnknownTask
+from segmentation.models import REQUEUE_FIELDS, Attempted, ExportJob, Job, Micrograph, Study, Superseded, Training
 from segmentation.services.ground import refusal
-from segmentation.services.ground.queue import enqueue, notify_workers
+from segmentation.services.ground.queue import WORK_KINDS, enqueue, notify_workers
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.ground.space import is_space_scarce
 from segmentation.services.results import after_inspection, publishing
@@ -34,12 +38,17 @@ from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from .decoding import Killed
 from .device import is_missing_device
-from .failures import sentence_for
 from .fetching import GONE
 from .heartbeat import Heartbeat, Progress, UrgentWorkWaits
 from .scratch import scratch_folder
 
 logger = logging.getLogger(__name__)
+# Parts of the messages of libraries that lack memory.
+OUT_OF_MEMORY = ("not enough memory", "out of memory", "allocate memory", "bad_alloc", "Insufficient memory")
+BROKEN = (
+    "Something went wrong in our software, not in what you sent: try again, and if it happens once more tell the "
+    "administrator the number of this {what}, {id}."
+)
 
 PROGRESS_REPORT_SECONDS = 0.5  # between two reports of the progress within one stage
 NO_NETWORKS = "The process that calculates the networks does not start"
@@ -150,3 +159,25 @@ def _end(row: Attempted, error: Exception) -> None:
             logger.warning("%s: its end could not be stored (%s).", row.pk, trouble)
             connection.close()
             time.sleep(wait)
+
+
+def sentence_for(row: Attempted, error: Exception) -> str:
+    """The sentence for the user about an error. Errors that do not have such a sentence themselves are also
+    logged."""
+    if isinstance(error, (UnreadableImage, Killed, ServerGone, UnusableSegmentation, Refused)):
+        return str(error)
+    if isinstance(row, Training) and isinstance(error, UserError):
+        return error.on_page  # without folders and commands, which users of the site do not know
+    kind = WORK_KINDS[type(row)]
+    name, number = kind.noun.capitalize(), row.attempt
+    # `each`: repeated lines pass the filter of the log, too.
+    logger.error("%s %s: attempt %s failed.", name, row.pk, number, exc_info=error, extra={"each": True})
+    if isinstance(error, (cards.UnknownModel, cards.AlteredWeights, cards.NoDevice, UnknownTask)):
+        return str(error)
+    if isinstance(error, SoftTimeLimitExceeded):
+        hours, seconds = settings.DEEPSEGM_TRAINING_HOURS, settings.DEEPSEGM_SOFT_LIMIT_SECONDS
+        limit = f"{seconds // 60} minutes" if seconds >= 120 else f"{seconds} seconds"
+        return kind.too_long(f"{hours} hours" if isinstance(row, Training) else limit)
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+        return kind.needs_memory()
+    return BROKEN.format(what=kind.noun, id=row.pk)

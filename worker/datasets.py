@@ -3,8 +3,11 @@ complete dataset as the command `dataset check` does."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -15,6 +18,7 @@ import numpy as np
 from django.core.files.storage import default_storage
 
 from segmentation.core import dataset_files as files
+from segmentation.core import planning
 from segmentation.core.labels.segmentation import UnusableSegmentation
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.tasks import UnknownTask, find
@@ -27,7 +31,6 @@ from segmentation.services.learning.datasets import CHECK_PREFIX, publish_datase
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
 from . import decoding
-from .composing import composed_of
 from .dataset_archives import add_archives
 from .dataset_images import DIAMETER_BINS_PX, store_image, write_folder_dataset, write_tiff
 from .dataset_labels import true_labels, without_ignored
@@ -38,9 +41,13 @@ from .scratch import scratch_folder
 if TYPE_CHECKING:
     from segmentation.lab.training.check import CheckedFolder, CheckedPair, LearningTask
 
+logger = logging.getLogger(__name__)
 READING, WRITING, CHECKING = 0.0, 0.4, 0.7  # the progress (0 to 1) at which these stages begin
 # A pixel size that differs from the usual one by this factor looks like a mistake.
 UNUSUAL_FACTOR = 5.0
+# Pictures of composed agglomerates are made from this number of images, those with most particles: reading all images
+# takes long.
+MOST_SOURCES = 4
 NO_RESULT = "Its result was deleted before its outlines were copied: remove it here, or add the image again."
 UNSUITABLE = (UnusableSegmentation, UnreadableImage, UnknownTask, Refused)
 
@@ -174,3 +181,44 @@ def contradicting_scales(images: list[DatasetImage]) -> list[str]:
         for image in scaled
         if abs(logs[image.pk] - usual) >= math.log(UNUSUAL_FACTOR)
     ]
+
+
+def composed_of(
+    dataset: Dataset, images: Sequence[DatasetImage], pairs: Sequence[CheckedPair], report_alive: Callable[[], None]
+) -> dict[str, Any]:
+    """The entry "composed" of a dataset's summary: the particles from which a training can compose agglomerates
+    (complete ones that nothing touches), and example pictures.
+
+    Its keys: "whole": by group the number of particles that can be used. "pictures": WEBP in
+    base64; [] if a training cannot compose. "mark": a hash of what the pictures are made from, so
+    that the same pictures are not made twice.
+
+    images: those with written files. pairs: those images that could be checked. report_alive: as in
+    `write_folder_dataset`.
+    """
+    from segmentation.lab.training.check import mark
+
+    whole_by_image, whole = {pair.name: pair.whole for pair in pairs}, Counter[str]()
+    for pair in pairs:
+        whole[pair.group or pair.name] += pair.whole
+    if planning.composing_obstacle(find(dataset.task), whole):
+        return {"whole": whole, "pictures": [], "mark": ""}
+    fullest = sorted(images, key=lambda image: (-whole_by_image.get(image.name, 0), image.name))[:MOST_SOURCES]
+    source_hash = mark(*((image.sha256, image.labels_sha256, image.region, image.group) for image in fullest))
+    before = dataset.summary.get("composed", {})
+    pictures = before["pictures"] if before.get("mark") == source_hash else _composed_pictures(fullest, report_alive)
+    return {"whole": whole, "pictures": pictures, "mark": source_hash if pictures else ""}
+
+
+def _composed_pictures(images: Sequence[DatasetImage], report_alive: Callable[[], None]) -> list[str]:
+    """The pictures, WEBP in base64; [] if an image could not be read (the check of the dataset goes
+    on without them)."""
+    from segmentation.lab.training.check import composed_pictures
+
+    try:
+        with scratch_folder() as folder:
+            write_folder_dataset(images, folder, report_alive)
+            return [b64encode(picture).decode() for picture in composed_pictures(folder)]
+    except (UnreadableImage, decoding.Killed, BadDataset):
+        logger.warning("No agglomerates could be composed of the images of a dataset.", exc_info=True)
+        return []

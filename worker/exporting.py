@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segmentation.core.analysis import Analysis
+from segmentation.core.report.exports.base import GROUPS, WITH_SUMS
 from segmentation.core.report.exports.notebook import MOST_BYTES
 from segmentation.core.report.filing import UNFILED, Filing
 from segmentation.core.sample import SampleAnalysis
@@ -19,10 +20,10 @@ from segmentation.services.access.site_address import printed_address
 from segmentation.services.ground import bundles, queue, tables
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.results import exports as exports_service
-from segmentation.services.results import steps
+from segmentation.services.results import logs, steps
+from segmentation.services.results.publishing import SEGMENTATION_FILE
+from segmentation.services.results.signing import SIGNATURES
 
-from .early_files import early_file_names
-from .evidence import write_evidence
 from .fetching import fetch
 from .heartbeat import Progress
 from .measuring import measure_again
@@ -33,6 +34,9 @@ MEASURING_END = 0.1  # the progress (0 to 1) at which measuring ends and writing
 # The last analysis of this process, by the text of its inputs (`_inputs_of`); at most one entry.
 _latest_analysis: dict[str, Analysis] = {}
 MOST_REMEMBERED_PX = 1 << 22  # pixels of the largest image whose analysis stays in memory
+# The page of a result shows these at once. (Files in a closed part of the page are written when
+# that part is opened.)
+SHOWN_ON_PAGE = {"figure-small.webp", "panel-lengths.png", "panel-rose.png"}
 
 
 def remember_analysis(job: Job, analysis: Analysis | None) -> None:
@@ -132,3 +136,38 @@ def _publish_new_numbers(export: ExportJob, analysis: Analysis, out: Path) -> No
     earlier = {"reused": job.stored.reused, "timings": job.stored.timings}
     summary = {**summarise(analysis, reused=False, unread=False), **earlier}
     exports_service.publish_export(export=export, files=files, summary=summary, early=True)
+
+
+def early_file_names(result: Job | Sample) -> list[str]:
+    """The names of the files that are written in advance: files that the page shows, and files that
+    most users download. They take about a third of the time of all files."""
+    files = exports_service.files_of_kind(result).items()
+    return [
+        name
+        for name, export in files
+        if name in SHOWN_ON_PAGE or (export.group == GROUPS[0] and export.turn < WITH_SUMS)
+    ]
+
+
+def write_evidence(job: Job, signatures: Sequence[Signature], out: Path) -> dict[str, str]:
+    """Write the log of corrections and the signatures of a result to the folder `out`. Returns the
+    content of each written file, and of the file of the outlines, in words by its name; {} without
+    corrections and signatures."""
+    before, log = logs.corrections_of_result(job)
+    files = {}
+    if not log and not signatures:
+        return {}
+    if before is not None and log:
+        with before.file.open("rb") as file, (out / logs.BEFORE).open("wb") as copy:
+            shutil.copyfileobj(file, copy)
+        (out / logs.LOG).write_text("".join(logs.edits_as_json(log)))
+        (out / logs.LOG_CSV).write_text("".join(logs.edits_as_csv(log)), encoding="utf-8", newline="")
+        files = {
+            logs.BEFORE: "the outlines before the corrections",
+            logs.LOG: "the log of the corrections; `deepsegm audit replay` repeats them",
+            logs.LOG_CSV: "the same as CSV",
+        }
+    if signatures:
+        (out / SIGNATURES).write_text(json.dumps([signature.as_dict() for signature in signatures], indent=1) + "\n")
+        files[SIGNATURES] = "the signatures under this result, with the SHA-256 of what was signed"
+    return {SEGMENTATION_FILE: "the outlines as they were measured", **files}

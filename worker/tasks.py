@@ -45,12 +45,16 @@ from django.db import connection
 
 from segmentation.models import (
     REQUEUE_FIELDS,
+    Attempted,
+    Comparison,
+    Dataset,
     Delivery,
     ExportJob,
     Job,
     Measuring,
     Micrograph,
     Proposals,
+    Sample,
     Study,
     Training,
     kind_in_turn,
@@ -63,18 +67,32 @@ from . import decoding, warming  # noqa: F401  warming: has a function that Cele
 from .analysing import analyse_job
 from .attempts import Work, attempt
 from .child import stop_preparing
+from .comparing import compare_results
+from .datasets import prepare_dataset
 from .exporting import write_export_files
 from .heartbeat import Progress, has_more_urgent_work, stopping_for_urgent_work
 from .inspecting import inspect_upload
 from .measuring import measure_step
 from .outlines import imported_segmentation
 from .proposing import propose_others
-from .short_work import FILTERS, SHORT
+from .samples import pool_sample
 from .studying import make_study
 
 _measuring_lock, _delivering_lock, _importing_lock, _removing_lock = (threading.Lock() for _ in range(4))
 SHORT_IN_A_ROW = 5  # rows of short work that are done before a job has its turn
 _short_in_a_row = 0
+# The short work, for which a person waits at a page: for each kind of row, in the order in which they are done, the
+# function that works on it.
+SHORT: dict[type[Attempted], Work] = {
+    Measuring: measure_step,
+    ExportJob: write_export_files,
+    Comparison: compare_results,
+    Sample: pool_sample,
+    Dataset: prepare_dataset,
+}
+# Of these kinds only rows with these values are short work: files that nobody asked for are idle
+# work, and the worker for inspections measures small images.
+FILTERS: dict[type[Attempted], dict[str, bool]] = {ExportJob: {"asked": True}, Measuring: {"large": True}}
 
 
 @shared_task(name=f"worker.{ANALYSES}")

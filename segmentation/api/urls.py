@@ -20,16 +20,60 @@ from ninja.errors import HttpError
 from ..core import tasks
 from ..http.errors import NOT_FOUND, error
 from ..services.ground.refusal import Refused
+from . import (
+    charts,
+    corrections,
+    datasets,
+    files,
+    jobs,
+    judging,
+    links,
+    methods,
+    models,
+    references,
+    samples,
+    scales,
+    several,
+    site,
+    studies,
+    trainings,
+)
 from .auth import sign_in
 from .failures import failed, wrong_value
 from .request_bodies import settings_fields
-from .routers import ROUTERS
 from .routes import FORM, WITH_SETTINGS
 from .schemas import with_results
 
 if TYPE_CHECKING:
     from ..core.settings import SegmentationSettings
 
+# All routers, each with the prefix of its addresses, in the order of the OpenAPI document.
+ROUTERS = (
+    ("/jobs", jobs.router),
+    ("/jobs", corrections.router),
+    ("/jobs", files.router),
+    ("/jobs", scales.router),
+    ("/jobs", several.router),
+    ("/jobs", links.jobs),
+    ("/samples", samples.router),
+    ("/samples", links.samples),
+    ("/jobs", judging.jobs),
+    ("/samples", judging.samples),
+    ("/references", references.router),
+    ("/jobs", references.jobs),
+    ("/samples", references.samples),
+    ("", site.router),
+    ("/compare", several.comparisons_router),
+    ("/datasets", datasets.router),
+    ("/trainings", trainings.router),
+    ("/methods", methods.router),
+    ("/methods", studies.methods),
+    ("/studies", studies.router),
+    ("/methods", charts.methods_router),
+    ("/charts", charts.router),
+    ("/models", models.router),
+    ("/datasets", trainings.datasets_router),
+)
 DESCRIPTION = (
     "Outline and measure what is in a micrograph. For private results send a token of your account page, or sign in"
     " with HTTP Basic. Without an account, the first answer holds a secret, which lets you cancel and delete. A"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from math import isinf
 from typing import Any
 
 from ..core.measure.quantities import Quantity, UnknownQuantity, Value, number
@@ -12,7 +13,6 @@ from ..core.quality.conformity import number_words
 from ..core.quality.reference import ReferenceMaterial
 from ..core.quality.specification import Specification
 from ..core.report.certificate import ConformityStatement, ReferenceComparison
-from ..core.report.summary import Summary
 from ..http.access import address_of
 from ..models import Job, Reference, Sample, StaffAction
 from ..services.results.references import DELETED
@@ -43,7 +43,8 @@ def conformity_statement_of(row: Job | Sample) -> ConformityStatement | None:
         return None
     specification, stored = Specification.read(row.specification), row.stored
     values = {limit.quantity: stored.value(limit.quantity) for limit in specification.limits}
-    return ConformityStatement.of(specification, values, _summary(row), stored.doubt, stored.method)
+    summary = Result(row) if isinstance(row, Job) else PooledResult(row)
+    return ConformityStatement.of(specification, values, summary, stored.doubt, stored.method)
 
 
 def comparison_of(row: Job | Sample) -> ReferenceComparison | None:
@@ -115,10 +116,6 @@ def _has_numbers(row: Job | Sample) -> bool:
     return row.is_done if isinstance(row, Job) else row.stored.has_numbers
 
 
-def _summary(row: Job | Sample) -> Summary:
-    return Result(row) if isinstance(row, Job) else PooledResult(row)
-
-
 def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
     """The decision of `conformity_statement_of` for the API, in plain JSON types; a missing limit is None."""
     certificate = conformity_statement_of(row)
@@ -135,7 +132,7 @@ def decision_as_dict(row: Job | Sample) -> dict[str, Any] | None:
                 **decision.limit.model_dump(),
                 "verdict": decision.verdict,
                 "probability": decision.probability,
-                "accepted": decision.accepted and [_finite(end) for end in decision.accepted],
+                "accepted": decision.accepted and [None if isinf(end) else end for end in decision.accepted],
                 "sentence": decision.sentence,
             }
             for decision in certificate.conformity.decisions
@@ -150,7 +147,3 @@ def comparison_as_dict(row: Job | Sample) -> dict[str, Any] | None:
         return None
     agreement = comparison.agreement
     return {"sentence": comparison.sentence, "agreement": None if agreement is None else asdict(agreement)}
-
-
-def _finite(end: float) -> float | None:
-    return None if end in (float("inf"), float("-inf")) else end

@@ -394,7 +394,7 @@ def test_three_pictures_show_what_could_be_composed_and_are_made_once(send, data
     assert sizes == [(224, 224)] * 3 and len(set(composed["pictures"])) == 3
     assert trainings.composing_obstacle(dataset) == ""
     monkeypatch.setattr(
-        "worker.composing._composed_pictures", lambda *given: pytest.fail("the same images are composed again")
+        "worker.datasets._composed_pictures", lambda *given: pytest.fail("the same images are composed again")
     )
     datasets.check_again(dataset=dataset)
     assert prepared(dataset).summary["composed"] == composed

@@ -30,7 +30,7 @@ from segmentation.services.results import exports as exports_service
 from segmentation.services.upkeep import upkeep
 from tests.core.builders import analysis_of, grey_of
 from worker import exporting, measuring, tasks
-from worker.failures import BROKEN
+from worker.attempts import BROKEN
 from worker.samples import number_of
 
 from .comparable import LABELS

@@ -35,8 +35,7 @@ from segmentation.services.results import after_inspection, exports, jobs, publi
 from segmentation.services.upkeep import upkeep
 from tests.conftest import picture
 from worker import analysing, attempts, decoding, heartbeat, tasks
-from worker.attempts import NO_NETWORKS
-from worker.failures import BROKEN
+from worker.attempts import BROKEN, NO_NETWORKS
 from worker.fetching import GONE
 from worker.tasks import do_analyses, requeue_running_rows
 

@@ -26,7 +26,7 @@ from segmentation.services.ground.queue import ask_for_files
 from segmentation.services.results import exports, pooling, samples
 from tests.web.finished import SUMMARY
 from worker import decoding, exporting
-from worker.failures import BROKEN
+from worker.attempts import BROKEN
 from worker.samples import CANCELLED, LOST, NONE_LEFT, OTHER_SETTINGS, UNREAD, filing_of, pooled_again
 from worker.tasks import do_analyses
 

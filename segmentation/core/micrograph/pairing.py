@@ -6,7 +6,7 @@ Microscopes write a second file beside the image: JEOL and Hitachi a `.txt`, TES
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -42,15 +42,12 @@ def pair(names: Sequence[str]) -> dict[str, list[str]]:
         if is_side_file(name):
             sides.setdefault(_comparable(name), []).append(name)
     side_files = {
-        name: list(islice(_side_files_of(name, sides), MOST_SIDES)) for name in names if not is_side_file(name)
+        name: list(islice(chain.from_iterable(sides.get(key, ()) for key in _keys(name)), MOST_SIDES))
+        for name in names
+        if not is_side_file(name)
     }
     paired = {side for names in side_files.values() for side in names}
     return {name: side_files.get(name, []) for name in names if name not in paired}
-
-
-def _side_files_of(image: str, sides: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """The names of an image's side files. sides: names by their comparable form."""
-    return chain.from_iterable(sides.get(key, ()) for key in _keys(image))
 
 
 def _comparable(name: str) -> str:

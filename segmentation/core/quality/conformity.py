@@ -106,7 +106,7 @@ def decide(limit: Limit, value: Value, doubt: str = "") -> Decision:
     spread = None if doubt else _known_spread(limit, value)
     if value.value is None or spread is None:
         return Decision(limit, "undecided", None, None, _unknown_words(limit, value, doubt))
-    low, high = _ends(limit)
+    low, high = -inf if limit.lower is None else limit.lower, inf if limit.upper is None else limit.upper
     probability = probability_inside(value.value, spread, low, high)
     if limit.rule == "simple":
         verdict: Verdict = "passes" if low <= value.value <= high else "fails"
@@ -162,10 +162,6 @@ def _known_spread(limit: Limit, value: Value) -> Spread | None:
     return Spread(0.0, 0.0) if is_counted else spread_of(value)
 
 
-def _ends(limit: Limit) -> tuple[float, float]:
-    return -inf if limit.lower is None else limit.lower, inf if limit.upper is None else limit.upper
-
-
 def _possible(limit: Limit) -> tuple[float, float]:
     """The smallest and the largest number that the quantity can have."""
     quantity = number(limit.quantity)
@@ -187,14 +183,11 @@ def limit_words(limit: Limit) -> str:
     """The requirement in words: "median 80 to 120 nm", "fraction from 1 to 100 nm at most 10 %"."""
     quantity = number(limit.quantity)
     unit = {"fraction": " %"}.get(quantity.kind, f" {quantity.unit('nm')}".rstrip())
-    low, high = (None if end is None else _end_words(limit, end) for end in (limit.lower, limit.upper))
+    factor = 100 if quantity.kind == "fraction" else 1
+    # As the limits were agreed, without rounding.
+    low, high = (None if end is None else f"{factor * end:.10g}" for end in (limit.lower, limit.upper))
     span = f"{low} to {high}" if low and high else f"at least {low}" if low else f"at most {high}"
     return f"{quantity.label} {span}{unit}"
-
-
-def _end_words(limit: Limit, end: float) -> str:
-    """A limit as it was agreed, without rounding."""
-    return f"{100 * end if number(limit.quantity).kind == 'fraction' else end:.10g}"
 
 
 def number_words(name: str, value: Value) -> str:

@@ -3,7 +3,7 @@ results of the study."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,7 +50,10 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
     for part in parts_of(content["quantity"], rows, result, content.get("requirements")):
         lines = [paragraph(line) for line in part.lines]
         title = heading(f"{part.title}{'' if part.is_measured else ' (not measured)'}")
-        grid = [table(part.table.head, part.table.rows, _widths(part.table.head))] if part.table else []
+        grid = []
+        if part.table:
+            widths = (2.0, *[1.5] * (len(part.table.head) - 1))
+            grid = [table(part.table.head, part.table.rows, widths)]
         source = [paragraph(SOURCE, SMALL)] if part.title == "Precision" else []
         yield together(title, *lines, *grid, *source)
     yield heading("Every result of the study")
@@ -68,11 +71,6 @@ def _parts(content: Mapping[str, Any], title: str) -> Iterator[Flowable]:
     yield from map(paragraph, departures or ["Nothing departs in these results."])
     yield heading("Signature")
     yield from sections.signatures(content.get("signatures", ()))
-
-
-def _widths(head: Sequence[str]) -> tuple[float, ...]:
-    """Relative widths of the columns: the first is wider than the others."""
-    return (2.0, *[1.5] * (len(head) - 1))
 
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:
