@@ -25,13 +25,12 @@ from ..labels.segmentation import Provenance, Segmentation
 from ..labels.working import STRIP_ROWS, WorkingLabels
 from ..measure.cutouts import CutOut
 from ..measure.descriptors import DESCRIPTORS, SIZES
-from ..measure.filters import FOR_SIZE, Reason, set_aside, with_decisions, with_reasons_lifted
+from ..measure.filters import FOR_SIZE, Reason, judge
 from ..measure.outlines.borders import find_pixel_borders
 from ..measure.quantities import of_class
-from ..measure.regions import INSIDE, Region, mask_of, reaches_border, uncounted
+from ..measure.regions import INSIDE, Region, mask_of, reaches_border, regions_by_reason, uncounted
 from ..measure.table import REASON_TYPE, Table
 from ..measure.tilt import Stretch
-from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
 from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE_PX, coordinates, further_rings, rounded_values
@@ -126,12 +125,6 @@ class MeasuringConditions:
     refused: bool = False
     stretch: Stretch | None = None
 
-    def regions(self, labels: WorkingLabels) -> dict[str, Sequence[Region]]:
-        """The regions in which no object counts, by reason: marks in the image, and regions to
-        ignore."""
-        regions = {Reason.MARKED: labels.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
-        return {str(why): its_regions for why, its_regions in regions.items() if its_regions}
-
 
 class RemeasuredObject(NamedTuple):
     """An object that was measured again after a correction.
@@ -140,8 +133,7 @@ class RemeasuredObject(NamedTuple):
     filter_measures_px: the measures that decide whether it counts, in px (area in px²).
     rings: its outline and further rings, the largest first.
     pieces: how many parts it has.
-    region_reason: the reason of the regions in which it lies (`MeasuringConditions.regions`), or
-    "".
+    region_reason: the first reason of the regions in which it lies, or "".
     """
 
     measures: dict[str, float]
@@ -271,7 +263,7 @@ class CorrectedObjects:
         table, pieces = table_and_part_counts(stretched, self.stored.nm_per_pixel, frame)
         px_table = table.rescaled(None)
         rings = _rings(parts)
-        regions = self.conditions.regions(now)
+        regions = regions_by_reason(now.used, self.conditions.settings.ignore)
         entries: dict[int, RemeasuredObject | None] = {}
         for index, object_id in enumerate(cut_out):
             measures = {name: float(table.length(name)[index]) for name in SIZES}
@@ -323,30 +315,18 @@ class CorrectedObjects:
             return []
         reasons = [self._reason_before(corrections, object_id) for object_id in object_ids]
         rows = [self._filter_measures(now, object_id) for object_id in object_ids]
-        columns = {name: np.array([measures[name] for measures in rows], float) for name in rows[0]}
-        table = Table({"kept": np.array([not why for why in reasons]), "reason": np.array(reasons, REASON_TYPE)})
-        table = replace(table, columns={**table.columns, **columns})
-        table = with_decisions(table, _decisions(now, object_ids), None)
-        table = set_aside(table, conditions.settings.filter, FOR_SIZE if task.bounded else ())
-        new_reasons: list[str] = (
-            table if task.screened else with_reasons_lifted(table, [Reason.FRAME])
-        ).reasons.tolist()
-        if not task.parted:
-            return new_reasons
-        pairs = zip(object_ids, new_reasons, strict=True)
-        return [reason or self._reason_of_fibre(now, object_id) for object_id, reason in pairs]
-
-    def _reason_of_fibre(self, now: WorkingLabels, object_id: int) -> str:
-        """The reason of `tasks.fibre_table` to leave out a fibre, which also overrules the decision
-        of a person; "" if none.
-
-        The width and the ends of a fibre with other pixels are known only after the full
-        measurement.
-        """
-        if now.objects[object_id].class_index == SHORT_OBJECT_CLASS:
-            return str(Reason.SHORT)
-        stored = self._stored_reason(object_id)
-        return stored if stored in (Reason.THIN, Reason.PIECE) and object_id not in self.remeasured else ""
+        columns = {name: np.array([measures[name] for measures in rows]) for name in rows[0]}
+        columns |= {"kept": np.array([not why for why in reasons]), "reason": np.array(reasons, REASON_TYPE)}
+        person = _decisions(now, object_ids)
+        judged = judge(
+            Table(columns),
+            conditions.settings.filter,
+            {Reason.SHORT: task.parted & (person.classes == SHORT_OBJECT_CLASS)},
+            person=person,
+            too_small=FOR_SIZE if task.bounded else (),
+            screened=task.screened,
+        )
+        return [str(reason) for reason in judged.reasons]
 
     def _stored_reason(self, object_id: int) -> str:
         """The reason of an object in the result; "" if it counted or is new."""
@@ -357,21 +337,22 @@ class CorrectedObjects:
         """The reason to leave out an object that does not depend on its own measures, but on its
         region or on other objects; "" if none.
 
-        Reasons that depend on other objects stay as they were in the result.
+        Reasons that depend on other objects stay as they were in the result. The width and the ends of a fibre with
+        other pixels are known only after the full measurement.
         """
         stored, entry = self._stored_reason(object_id), self.remeasured.get(object_id)
         by_others = {str(Reason.FAINT), str(Reason.GAP)}
         if entry is not None:
             return entry.region_reason or (stored if stored in by_others else "")
         original_object = corrections.original.objects.get(object_id)
-        regions = self.conditions.regions(corrections.now)
+        regions = regions_by_reason(corrections.now.used, self.conditions.settings.ignore)
         if regions and ((original_object is not None and original_object.reason) or stored == Reason.UNLIKE):
             box = self._box(object_id)
             with suppress(BadEdit):  # its box is too large a part of the picture
                 part = None if box is None else CutOut.of(corrections.now, object_id, box)
                 stored = (_region_reason(part, regions) if part else "") or stored
             return stored if stored in regions else ""
-        return stored if stored in by_others | {*regions} else ""
+        return stored if stored in by_others | {Reason.THIN, Reason.PIECE, *regions} else ""
 
     def _filter_measures(self, now: WorkingLabels, object_id: int) -> dict[str, float]:
         """The measures of an object that decide whether it counts, lengths in px."""
@@ -515,14 +496,13 @@ def _rings(parts: Sequence[CutOut]) -> list[list[Points]]:
     return rings_of_parts
 
 
-def _region_reason(part: CutOut, regions: Mapping[str, Sequence[Region]]) -> str:
-    """The last reason whose regions contain at least the share INSIDE of an object; "" for none."""
-    last_reason = ""
+def _region_reason(part: CutOut, regions: Mapping[Reason, Sequence[Region]]) -> str:
+    """The first reason whose regions contain at least the share INSIDE of an object; "" for none."""
     for reason, its_regions in regions.items():
         inside = mask_of(_shifted(its_regions, part.top, part.left), part.mask.shape)
         if np.count_nonzero(inside & part.mask) >= INSIDE * np.count_nonzero(part.mask):
-            last_reason = reason
-    return last_reason
+            return str(reason)
+    return ""
 
 
 def _shifted(regions: Sequence[Region], top: int, left: int) -> list[Region]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..labels.options import LEAST_EXPECTED, ParticleOptions
-from ..measure.filters import set_aside, with_decisions
 from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import SCALE_LIMITS, View, find_view
@@ -283,9 +282,7 @@ def measure(
     from ..measure.statistics import other_measurand, summarise
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
-    # The filter is applied again after the corrections, because it leaves a person's decisions unchanged.
-    sizes = judge.judged_sizes(labels, judge.signals, judge.shifts, ids=ids)
-    outlines = set_aside(with_decisions(sizes, segmentation, settings.faint_limit), settings.filter)
+    outlines = judge.judged_sizes(labels, judge.signals, judge.shifts, ids=ids, person=segmentation)
     outlines = with_shapes(outlines, labels, ids, judge.shifts)
     cuts = () if judge.is_withheld else segmentation.cuts
     divided = possible_pieces(labels, cuts, segmentation.by_hand | segmentation.set_aside.keys(), ids)
