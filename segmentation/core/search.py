@@ -135,7 +135,7 @@ class Search:
         if task.plausible and task.plausible(decoded):
             # The shapes of the objects are stronger evidence than the texture of the picture.
             likely, is_unfamiliar = [kind for kind in likely if LIKENESS in kind.options], False
-        plausible = iter(()) if is_near_own_images else self._plausible(card, likely)
+        plausible = iter(()) if is_near_own_images else self._plausible(card, likely, decoded)
         resembled = next((kind for kind in plausible if relative_distance(bright_picture, 1.0, kind) <= UNLIKE), None)
         if resembled:
             kind = tasks.find(resembled.task)
@@ -148,16 +148,16 @@ class Search:
             began_with = card.training.get("start_from", "")
             decoded.used["unlike_own"] = {"images": len(card.options[OWN_IMAGES]["taught"]), "began_with": began_with}
 
-    def _plausible(self, card: ModelCard, likely: Sequence[ModelCard]) -> Iterator[ModelCard]:
+    def _plausible(self, card: ModelCard, likely: Sequence[ModelCard], decoded: Decoded) -> Iterator[ModelCard]:
         """Cards of other kinds that the picture may show, the likeliest first.
 
         A kind is judged by the texture of the picture (`likely`) or, if it has `Task.plausible`, by whether its model
         recognises such objects in the picture. Models are tried only if the user asked for particles, because a user
         who asks for another kind knows what the image shows, and only if the picture is not clearly like the training
-        images of `card`."""
+        images of `card` and its outlines are not compact (`Task.compact`)."""
         by_texture = [kind for kind in likely if tasks.find(kind.task).plausible is None]
         by_model = [kind for kind in cards.available() if self.task.screened and tasks.find(kind.task).plausible]
-        is_known = self.picture.any() and bool(with_known_textures([card]))
+        is_known = self.picture.any() and bool(with_known_textures([card])) and not self.task.compact(decoded)
         not_excluded = [
             kind
             for kind in with_known_textures(by_model)

@@ -4,7 +4,8 @@ table that has a mark on a page is written into the page, others are printed.
 Other names: metamorphic (pictures changed in ways that must not change the result); contacts, confidence, recall, aside
 (images of kinds that most fits have not used); advice (images of other kinds, analysed as particles); touching (grey
 levels at contacts); doubts (how often warnings are right); clicks (splitting by two clicks); alike (finding similar
-outlines); methods (how soon control charts and limits decide)."""
+outlines); methods (how soon control charts and limits decide); edges (sizes of drawn shapes); overlaps (drawn particles
+that lie on each other)."""
 
 from __future__ import annotations
 
@@ -100,10 +101,12 @@ def main() -> None:
                 *table.lines(Path(next((name for name in sys.argv[2:] if not name.startswith("--")), other))), sep="\n"
             )
         return
-    if sys.argv[1:2] in (["touching"], ["methods"]):
-        from . import methods, touching  # read the models' data
+    if sys.argv[1:2] in (["touching"], ["methods"], ["edges"], ["overlaps"]):
+        from . import edges, methods, overlaps, touching  # read the models and their data
 
-        print(*{"touching": touching, "methods": methods}[sys.argv[1]].lines(), sep="\n")
+        table = {"touching": touching, "methods": methods, "edges": edges, "overlaps": overlaps}[sys.argv[1]]
+        for line in table.lines():
+            print(line, flush=True)
         return
     if sys.argv[1:2] in (["contacts"], ["confidence"], ["recall"], ["aside"]):
         from . import unseen  # reads the models and their data

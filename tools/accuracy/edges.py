@@ -1,6 +1,6 @@
 """Compares the sizes of drawn particles, found and measured as any picture, with their true sizes:
 
-    python -m tools.accuracy edges [--sizes 12 20 40]
+    python -m tools.accuracy edges
 
 The particles lie apart, at any angle, blurred as by a microscope (SD 0.8 px), with two strengths of noise. `sphere`: as
 thick as they are wide, in bright field; `flat`: a plate, in bright field; `shining`: bright at the rim, as secondary
@@ -9,7 +9,6 @@ electrons show them. The table has the mean error of a picture's particles in px
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, pi, sqrt
@@ -116,14 +115,3 @@ def lines(sizes: tuple[int, ...] = SIZES) -> Iterator[str]:
         together = np.sqrt((np.array(parts) ** 2).mean(0))
         cells = (f"{value:.2f} px, {100 * value / size:.1f} %" for value in together)
         yield f"| all (root mean square) | {size} | {' | '.join(cells)} |"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
-    for line in lines(tuple(parser.parse_args().sizes)):
-        print(line, flush=True)
-
-
-if __name__ == "__main__":
-    main()

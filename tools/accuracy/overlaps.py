@@ -1,6 +1,6 @@
 """Compares the sizes of drawn particles that lie on each other, as in a transmission microscope, with their true sizes:
 
-    python -m tools.accuracy overlaps [--seeds 1 2 3]
+    python -m tools.accuracy overlaps
 
 The grey of a pixel is what all particles there let through, so their optical densities add up. Half of the particles
 of `bands` have a dark band across, as a crystal in Bragg position has. The table has, for each picture, number, D10,
@@ -9,7 +9,6 @@ median and D90 of the minimum Feret diameter of whole particles, in per cent of 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from math import pi
 
@@ -73,14 +72,3 @@ def lines(seeds: tuple[int, ...] = (1, 2, 3)) -> Iterator[str]:
                 *(np.quantile(found, [0.1, 0.5, 0.9]) / np.quantile(truth, [0.1, 0.5, 0.9])),
             ]
             yield f"| {name} | {seed} | {len(truth)} | {' | '.join(f'{100 * (ratio - 1):+.1f}' for ratio in ratios)} |"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=(1, 2, 3))
-    for line in lines(tuple(parser.parse_args().seeds)):
-        print(line, flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -138,13 +138,13 @@ def _second_edge(
         step = middle[before] - middle[behind]
         outline_step = middle[min(plateau, mirrored)] - middle[max(plateau, mirrored)]
         contrast = max(middle[int(NEAR_MIDDLE / STEP)], middle[before]) - middle[ground]
+        if not (step > max(best, least * contrast) and outline_step > least * contrast > 0):
+            continue
         sides = (grey[:, max(0, place - 1) : min(place + 2, len(middle))] for place in (before, behind))
         near, far = (np.where(np.isfinite(side).any(1), np.nansum(side, 1), np.nan) / 3 for side in sides)
         steps = (near - far)[np.isfinite(near - far)]
-        is_coherent = len(steps) >= LEAST_VISIBLE * RAYS and steps.mean() >= LEAST_STEP_ERRORS * steps.std() / np.sqrt(
-            len(steps)
-        )
-        if step > max(best, least * contrast) and outline_step > least * contrast > 0 and is_coherent:
+        is_enough = len(steps) >= LEAST_VISIBLE * RAYS
+        if is_enough and steps.mean() >= LEAST_STEP_ERRORS * steps.std() / np.sqrt(len(steps)):
             best, edge = step, float(radii[top])
     return edge
 

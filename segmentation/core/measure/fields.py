@@ -22,7 +22,7 @@ from .bootstrap import why_no_intervals
 from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .figure_draws import t95, with_scale_uncertainty
 from .filters import Reason, Signals, by_reason, judge, whole_only
-from .outlines.polygons import Shifts
+from .outlines.polygons import ObjectOutlines, Shifts
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
 from .regions import CountedArea, are_inside, framed_by_border, masks_by_reason
@@ -51,7 +51,8 @@ def table_of(
 
     labels, nm_per_pixel = segmentation.dense, calibration.nm_per_pixel
     inputs = labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows
-    table = shapes.measure(*inputs, shifts=Shifts.of(segmentation.maps)).with_measures(**measured)
+    outlines = ObjectOutlines(labels, Shifts.of(segmentation.maps))
+    table = shapes.measure(*inputs, outlines=outlines).with_measures(**measured)
     table = framed_by_border(table, segmentation.used, labels)
     masks = masks_by_reason(segmentation, settings.ignore)
     inside = {reason: are_inside(labels, mask, len(table)) for reason, mask in masks.items()}

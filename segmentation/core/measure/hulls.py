@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .runs import Runs, first_of_each
+from .runs import Runs, around, first_of_each
 
 Number = TypeVar("Number", np.int64, np.float64)
 PAIRS_AT_ONCE = 1_000_000  # pairs of vertices in one calculation, to bound the memory
@@ -33,6 +34,11 @@ class Hulls:
     vertices: NDArray[np.float64]
     starts: NDArray[np.int64]
     count: NDArray[np.int64]
+
+    @cached_property
+    def around(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(v,) each: the index of the vertex before, and of that after each vertex of its polygon."""
+        return around(np.repeat(np.arange(len(self.count)), self.count))
 
     def of_equal_count(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         """Batches of objects whose polygons have equally many vertices: their indices (m,) and
@@ -95,7 +101,9 @@ def _convex(points: NDArray[Number], chain: NDArray[np.int64]) -> tuple[NDArray[
         inner = (chain[1:-1] == chain[:-2]) & (chain[1:-1] == chain[2:])
         is_removed = np.zeros(len(points), bool)
         is_removed[1:-1] = inner & (cross(step[:-1], step[1:]) >= 0)
-        is_open = np.isin(chain, chain[is_removed])
+        is_changed = np.zeros(chain.max() + 1, bool)
+        is_changed[chain[is_removed]] = True
+        is_open = is_changed[chain]
         settled.append((points[~is_open], chain[~is_open]))
         remains = is_open & ~is_removed
         points, chain = points[remains], chain[remains]
@@ -108,12 +116,9 @@ def _convex(points: NDArray[Number], chain: NDArray[np.int64]) -> tuple[NDArray[
 
 def convex_hulls(points: NDArray[np.float64], owner: NDArray[np.int64]) -> Hulls:
     """The convex hulls of the points (p, 2) of each owner (p,), 0 to n - 1, each with at least three points."""
-    order = np.lexsort((points[:, 1], points[:, 0], owner))
-    there = points[order], 2 * owner[order]
-    back = points[order[::-1]], 2 * owner[order[::-1]] + 1
-    chain = np.concatenate([there[1], back[1]])
-    rising = np.argsort(chain, kind="stable")
-    vertices, chain = _convex(np.concatenate([there[0], back[0]])[rising], chain[rising])
+    there = np.lexsort((points[:, 1], points[:, 0], owner))
+    order = np.r_[there, there[::-1]]
+    vertices, chain = _convex(points[order], 2 * owner[order] + np.repeat([0, 1], len(there)))
     is_last = np.append(chain[1:] != chain[:-1], True)[: len(chain)]  # it is the first of the other chain
     vertices, chain = vertices[~is_last], chain[~is_last]
     starts = first_of_each(chain // 2)
@@ -127,31 +132,30 @@ def cross(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
 
 
 def feret_diameters(hulls: Hulls) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Minimum and maximum Feret diameters (n,) in px. The least width of a hull is at a right angle
-    to one of its edges; the greatest is the distance of two of its vertices."""
-    smallest, largest = np.zeros(len(hulls.count)), np.zeros(len(hulls.count))
-    for particles, corners in hulls.of_equal_count():
-        edges = np.roll(corners, -1, axis=1) - corners
-        normals = np.stack([-edges[..., 1], edges[..., 0]], axis=-1)
-        normals /= np.linalg.norm(edges, axis=-1, keepdims=True)
-        across = normals @ corners.transpose(0, 2, 1)  # (m, edge, vertex)
-        smallest[particles] = (across.max(2) - across.min(2)).min(1)
-        differences = corners[:, :, None] - corners[:, None]
-        largest[particles] = np.sqrt((differences**2).sum(-1).max((1, 2)))
-    return smallest, largest
+    """Minimum and maximum Feret diameters (n,) in px. The least width of a hull is at a right angle to one of its
+    edges; the greatest is the distance of two of its vertices. Rotating calipers (Shamos 1978): the vertex farthest
+    from an edge is where the edges have turned half round. Its neighbours are looked at, too: edges may be parallel."""
+    at, starts, (before, after) = hulls.vertices, hulls.starts, hulls.around
+    edges = at[after] - at
+    turns = np.abs(np.arctan2(cross(edges, edges[after]), (edges * edges[after]).sum(1)))
+    turned = np.cumsum(turns) - turns
+    turned -= np.repeat(turned[starts], hulls.count)
+    object_ = np.repeat(np.arange(len(starts)) * 8.0, hulls.count)  # more than once round
+    opposite = (turned + np.pi) % np.repeat(np.add.reduceat(turns, starts), hulls.count)
+    far = after[np.searchsorted(object_ + turned, object_ + opposite, "right") - 1]
+    vertices = np.stack([at[far], at[after[far]], at[before[far]]])
+    widths = np.abs(cross(edges, vertices - at)).max(0) / np.hypot(*edges.T)
+    lengths = np.hypot(*np.moveaxis(np.stack([vertices - at, vertices - at[after]]), -1, 0)).max((0, 1))
+    return np.minimum.reduceat(widths, starts), np.maximum.reduceat(lengths, starts)
 
 
 def hull_areas(hulls: Hulls) -> NDArray[np.float64]:
     """(n,) areas of the hulls in px²."""
-    px2 = np.zeros(len(hulls.count))
-    for particles, corners in hulls.of_equal_count():
-        px2[particles] = np.abs(cross(corners, np.roll(corners, -1, axis=1)).sum(1)) / 2
-    return px2
+    products = cross(hulls.vertices, hulls.vertices[hulls.around[1]])
+    return np.asarray(np.abs(np.add.reduceat(products, hulls.starts)) / 2)
 
 
 def hull_perimeters(hulls: Hulls) -> NDArray[np.float64]:
     """(n,) perimeters of the hulls in px."""
-    px = np.zeros(len(hulls.count))
-    for particles, corners in hulls.of_equal_count():
-        px[particles] = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=-1).sum(1)
-    return px
+    edges = hulls.vertices[hulls.around[1]] - hulls.vertices
+    return np.asarray(np.add.reduceat(np.hypot(*edges.T), hulls.starts))

@@ -25,7 +25,7 @@ from .convex_outline import convex_outlines
 from .distribution import Edge, Floats, WeightedSizes, figures
 from .fractions import wilson
 from .hulls import Hulls, find_hulls, hull_areas, hull_perimeters
-from .outlines.polygons import NO_SHIFTS, Polygons, Shifts, outlines_in
+from .outlines.polygons import ObjectOutlines, Polygons
 from .pooled_fields import share_ends
 from .quantities import COLUMNS
 from .results import SHAPES, Extent, Rods, ShapeShare
@@ -102,20 +102,23 @@ class Fits(NamedTuple):
     length: Floats
 
 
-def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None, shifts: Shifts = NO_SHIFTS) -> Table:
+def with_shapes(
+    table: Table, labels: NDArray[np.int32], ids: Ids | None = None, outlines: ObjectOutlines | None = None
+) -> Table:
     """The table with the columns length, width, slenderness, shape and shape_chance (the
     probability of the shape). Outlines under LEAST_PX, and outlines that touch the frame, get no
     shape: "" and NaN.
 
-    labels: (H, W) with the ids (n,), or 1..n, in the order of the table. shifts: where the picture shows the edges.
+    labels: (H, W) with the ids (n,), or 1..n, in the order of the table. outlines: as for `shapes.measure`.
     """
+    outlines = outlines or ObjectOutlines(labels)
 
     def misfits(labels: NDArray[np.int32], runs: Runs) -> dict[str, Floats]:
-        plain, outline = outlines_in(labels, shifts, shifts_of(labels, runs))
-        width, length = sides_of(outline.hulls())
-        return {**misfits_of_pixels(plain, runs), "true width": width, "true length": length}
+        some = outlines.of(labels, shifts_of(labels, runs))
+        width, length = sides_of(some.hulls)
+        return {**misfits_of_pixels(some.along_pixels, runs), "true width": width, "true length": length}
 
-    measured = by_object(f"misfits {shifts.checksum}", labels, ids, misfits)
+    measured = by_object(f"misfits {outlines.shifts.checksum}", labels, ids, misfits)
     width, length = measured.pop("true width"), measured.pop("true length")
     fits = _fits(measured)
     probabilities = classify(fits.features)
@@ -131,7 +134,7 @@ def with_shapes(table: Table, labels: NDArray[np.int32], ids: Ids | None = None,
 
 def fit_templates(labels: NDArray[np.int32]) -> Fits:
     """The fits of the objects 1..n of labels (H, W)."""
-    return _fits(misfits_of_pixels(outlines_in(labels, NO_SHIFTS)[0], find_runs(labels)))
+    return _fits(misfits_of_pixels(ObjectOutlines(labels).along_pixels, find_runs(labels)))
 
 
 def misfits_of_pixels(plain: Polygons, runs: Runs) -> dict[str, Floats]:

@@ -22,9 +22,9 @@ from .by_object import by_object, labels_and_runs, shifts_of
 from .contacts import borders
 from .cutouts import CutOut, shifts_side_by_side
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
-from .hulls import feret_diameters, hull_areas, hull_perimeters
+from .hulls import Hulls, feret_diameters, hull_areas, hull_perimeters
 from .outlines.completion import completion_of
-from .outlines.polygons import NO_SHIFTS, Polygons, Shifts, outlines_in
+from .outlines.polygons import ObjectOutlines, Polygons, Shifts
 from .runs import Runs, boxes_of, find_runs
 from .table import REASON_TYPE, Table
 
@@ -43,7 +43,7 @@ def measure(
     *,
     only_sizes: bool = False,
     ids: Ids | None = None,
-    shifts: Shifts = NO_SHIFTS,
+    outlines: ObjectOutlines | None = None,
 ) -> Table:
     """The table of the objects in `labels` (H, W), all of them counted.
 
@@ -54,7 +54,7 @@ def measure(
         the frame.
     only_sizes: without the columns that neither sizes nor the reasons for leaving out need.
     ids: (n,) the labels of the objects, ascending; None if they are 1..n.
-    shifts: where the picture shows the edges.
+    outlines: of the objects, where the picture shows their edges; None if that is not known.
     Raises ValueError if the shapes differ, or if an object has no pixel.
     """
     n = len(confidence)
@@ -66,7 +66,7 @@ def measure(
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
         "reason": np.zeros(n, REASON_TYPE),
-        **_shape(labels, ids, only_sizes, shifts),
+        **_shape(labels, ids, only_sizes, outlines or ObjectOutlines(labels)),
         **_position(runs, n),
         **({} if only_sizes else {"mean_grey": np.divide(*sums_of_objects(labels, ids, pixels)[::-1])}),
         "confidence": confidence.astype(np.float64),
@@ -91,7 +91,7 @@ def measure_cut_outs(
         "label": np.arange(1, n + 1),
         "kept": np.ones(n, bool),
         "reason": np.zeros(n, REASON_TYPE),
-        **_measured_shape(labels, runs, only_sizes, shifts, 0),
+        **_measured_shape(ObjectOutlines(labels, shifts), runs, only_sizes),
         **_position(runs, n),
     }
     measures["touches_frame"] = _touches(measures, frame)
@@ -126,32 +126,28 @@ def _edge_weight(measures: Measures, frame: tuple[int, int]) -> NDArray[np.float
     return weight
 
 
-def _shape(labels: NDArray[np.int32], ids: Ids | None, only_sizes: bool, shifts: Shifts) -> Measures:
+def _shape(labels: NDArray[np.int32], ids: Ids | None, only_sizes: bool, outlines: ObjectOutlines) -> Measures:
     """Columns of sizes and descriptors, kept in the cache by object. only_sizes: only those that sizes and the reasons
     for leaving out need."""
 
     def measured(labels: NDArray[np.int32], runs: Runs) -> Measures:
-        return _measured_shape(labels, runs, only_sizes, shifts, shifts_of(labels, runs))
+        return _measured_shape(outlines.of(labels, shifts_of(labels, runs)), runs, only_sizes)
 
-    return by_object(f"{'sizes' if only_sizes else 'shape'} {shifts.checksum}", labels, ids, measured)
+    return by_object(f"{'sizes' if only_sizes else 'shape'} {outlines.shifts.checksum}", labels, ids, measured)
 
 
-def _measured_shape(
-    labels: NDArray[np.int32], runs: Runs, only_sizes: bool, shifts: Shifts, places: Ints | int
-) -> Measures:
-    """The columns of `_shape` for the objects 1..n of `labels` (H, W). runs: of the same objects. places: (n, 2), or 0,
-    by how much further right and down in the map of shifts each object lies."""
+def _measured_shape(outlines: ObjectOutlines, runs: Runs, only_sizes: bool) -> Measures:
+    """The columns of `_shape` for n objects. runs: of the same objects."""
     n = int(runs.particle.max(initial=-1)) + 1
-    plain, outline = outlines_in(labels, shifts, places)
     area = np.bincount(runs.particle, runs.length, n).astype(np.float64)
-    if outline is not plain:
-        area += outline.areas(n) - plain.areas(n)
-    return shape_of(outline, np.maximum(area, LEAST_AREA_PX), only_sizes)
+    if outlines.polygons is not outlines.along_pixels:
+        area += outlines.polygons.areas(n) - outlines.along_pixels.areas(n)
+    return shape_of(outlines.polygons, outlines.hulls, np.maximum(area, LEAST_AREA_PX), only_sizes)
 
 
-def shape_of(outline: Polygons, area: NDArray[np.float64], only_sizes: bool) -> Measures:
-    """The columns of sizes and descriptors of n objects with these outlines and areas (n,)."""
-    n, hulls = len(area), outline.hulls()
+def shape_of(outline: Polygons, hulls: Hulls, area: NDArray[np.float64], only_sizes: bool = False) -> Measures:
+    """The columns of sizes and descriptors of n objects with these outlines, their convex hulls, and areas (n,)."""
+    n = len(area)
     perimeter = np.maximum(outline.perimeters(n), np.sqrt(4 * np.pi * area))  # no line around this area is shorter
     ecd, hull_perimeter = np.sqrt(4 * area / np.pi), hull_perimeters(hulls)
     hull_area = np.maximum(hull_areas(hulls), area)  # pixels of thin objects reach beyond the contour
@@ -163,21 +159,21 @@ def shape_of(outline: Polygons, area: NDArray[np.float64], only_sizes: bool) -> 
     return sizes | {"perimeter": perimeter, **described, "orientation": axes_of(shape)[2]}
 
 
-def with_completed(table: Table, labels: NDArray[np.int32], shifts: Shifts, only_sizes: bool = False) -> Table:
+def with_completed(table: Table, outlines: ObjectOutlines) -> Table:
     """The table with the columns completed and seen_share, and with the sizes of the whole for each object that others
     cover in part, where what is seen says how large it is (`outlines.completion`).
 
-    labels: (H, W) of the objects 1..n. shifts: where the picture shows the edges. only_sizes: as for `measure`.
+    outlines: of the objects.
     """
-    completion = completion_of(labels, len(table), shifts)
+    completion = completion_of(outlines, len(table))
     table = table.with_measures(completed=completion.completed, seen_share=completion.seen_share)
     done = np.flatnonzero(completion.completed)
     if not len(done):
         return table
-    outlines = Polygons.around([completion.polygons[index] for index in done.tolist()])
+    whole = Polygons.around([completion.polygons[index] for index in done.tolist()])
     px = table.rescaled(None)
     measures = dict[str, NDArray[Any]]()
-    for name, values in shape_of(outlines, outlines.areas(len(done)), only_sizes).items():
+    for name, values in shape_of(whole, whole.hulls(), whole.areas(len(done))).items():
         measures[name] = px.length(name).copy()
         measures[name][done] = values
     return table.with_measures(**measures)

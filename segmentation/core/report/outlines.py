@@ -21,7 +21,7 @@ from ..measure.by_object import each_object, shifts_of
 from ..measure.hulls import cross
 from ..measure.outlines.borders import STEPS, PixelBorders, find_pixel_borders
 from ..measure.outlines.completion import completion_of
-from ..measure.outlines.polygons import Shifts
+from ..measure.outlines.polygons import ObjectOutlines, Shifts
 from ..measure.runs import Runs
 from ..measure.table import Table
 from ..remembered import current_memory
@@ -91,7 +91,7 @@ def whole_outlines(segmentation: Segmentation, table: Table) -> dict[int, Points
         return {}
     labels = segmentation.dense[: segmentation.rows]
     shifts = Shifts.of({name: values[: segmentation.rows] for name, values in segmentation.maps.items()})
-    return completion_of(labels, len(segmentation), shifts).polygons
+    return completion_of(ObjectOutlines(labels, shifts), len(segmentation)).polygons
 
 
 def thin_outline(outline: Points, tolerance: float) -> Points:

@@ -192,7 +192,9 @@ class Task:
         alone do not choose another kind. None if textures alone decide.
     recognised(predict, card, picture): entries on the objects of this kind in a picture that is analysed as another
         kind; {} if there are none. They are added to `used["resembles"]`. It is called only for kinds with `plausible`,
-        and not if the textures are clearly those of the chosen model.
+        and not if the textures are clearly those of the chosen model, or its outlines are `compact`.
+    compact(decoded): whether the outlines are those of compact objects and explain the picture, so that it shows no
+        kind with `plausible`.
     parted: whether an object may have several pieces, such as a fibre that others cross. The viewer then draws all
         pieces in the colour of the object's direction.
     corners: whether pixels that share only a corner belong to one object, in a mask without numbers.
@@ -238,6 +240,7 @@ class Task:
     further: Further | None = None
     plausible: Callable[[Decoded], bool] | None = None
     recognised: Callable[[Predict, ModelCard, NDArray[np.float32]], Mapping[str, Any]] = lambda *arguments: {}
+    compact: Callable[[Decoded], bool] = lambda decoded: False
     parted: bool = False
     corners: bool = False
     bounded: bool = False

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.bands import numbered, whole_image
+from ..labels.bands import whole_image
 from ..measure.filters import Reason, judge
-from ..measure.outlines.polygons import Shifts
+from ..measure.outlines.polygons import ObjectOutlines, Shifts
 from ..measure.regions import are_inside, framed, framed_by_border, masks_by_reason
 from ..micrograph.borders import BORDER, cut_by_border
 from ..micrograph.contrast import clip_outliers
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
     from ..measure.possible_pieces import PossiblePieces
     from ..measure.table import Table
+
+GROWING = ("min_feret", "max_feret", "ecd", "area", "aspect_ratio", "solidity")  # columns that completing changes
 
 Floats = NDArray[np.float64] | NDArray[np.float32]
 
@@ -100,7 +102,7 @@ class Judge:
         """The least relative contrast of outlines that count; 0 if contrast does not decide."""
         return shared.faint_limit(self.segmentation, self.settings) if self.has_contrast_rule else 0.0
 
-    def _judged(
+    def _with_reasons(
         self,
         sizes: Table,
         inside: dict[Reason, NDArray[np.bool_]],
@@ -117,36 +119,48 @@ class Judge:
         return judge(sizes, *limits, person=person, faint_limit=self.settings.faint_limit)
 
     @cached_property
-    def shifts(self) -> Shifts:
-        """Where the picture shows the edges of the outlines."""
-        return Shifts.of(self.segmentation.maps)
+    def outlines(self) -> ObjectOutlines:
+        """The outlines, where the picture shows their edges."""
+        return ObjectOutlines(self.segmentation.dense, Shifts.of(self.segmentation.maps))
 
-    def judged_sizes(
+    @cached_property
+    def seen_sizes(self) -> Table:
+        """The sizes and shapes of what is seen of each object, before any is left out."""
+        labels, ids = self.segmentation.labels, self.segmentation.ids
+        return self._measured(labels, self.signals.confidence, self.outlines, ids=ids)
+
+    @cached_property
+    def sizes(self) -> Table:
+        """The judged sizes of the objects, those of the whole where others cover a part; as a person decided, if one
+        corrected them."""
+        from ..measure.shapes import with_completed
+
+        sizes = with_completed(self.seen_sizes, self.outlines)
+        segmentation = self.segmentation
+        return self._judged(sizes, segmentation.labels, self.signals, segmentation.ids, segmentation)
+
+    def _measured(
+        self, labels: NDArray[np.int32], confidence: Floats, outlines: ObjectOutlines, **options: Any
+    ) -> Table:
+        """The sizes of the objects in labels (H, W). options: of `shapes.measure`."""
+        from ..measure.shapes import measure
+
+        inputs = labels, self.micrograph.pixels, confidence.astype(np.float32), self.calibration.nm_per_pixel
+        return measure(*inputs, self.segmentation.rows, outlines=outlines, **options)
+
+    def _judged(
         self,
+        sizes: Table,
         labels: NDArray[np.int32],
         signals: OutlineSignals,
-        shifts: Shifts,
-        only_sizes: bool = False,
         ids: Ids | None = None,
-        completes: bool = True,
         person: Segmentation | None = None,
     ) -> Table:
-        """The judged sizes of the objects in labels (H, W) with these ids (k,), or 1..k. signals, shifts: of these
-        objects. only_sizes: whether shapes are not measured. completes: whether what others cover is completed. person:
-        with the decisions of a person about them."""
-        from ..measure.shapes import measure, with_completed
-
-        confidence, contrast, gap = signals
-        size, rows = self.calibration.nm_per_pixel, self.segmentation.rows
-        probabilities = confidence.astype(np.float32)
-        inputs = labels, self.micrograph.pixels, probabilities, size, rows
-        sizes = measure(*inputs, only_sizes=only_sizes, ids=ids, shifts=shifts)
-        if completes:
-            dense = labels if ids is None else numbered(labels, ids)
-            sizes = with_completed(sizes, dense, shifts, only_sizes)
+        """The sizes of the objects in labels (H, W) with these ids (k,), or 1..k, and with these signals, judged.
+        person: with the decisions of a person about them."""
         sizes = framed_by_border(sizes, self.segmentation.used, labels, ids)
         inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
-        return self._judged(sizes, inside, contrast, gap, person)
+        return self._with_reasons(sizes, inside, signals.contrast, signals.gap, person)
 
     def pieces(self, divided: PossiblePieces) -> Table | None:
         """The judged sizes of the pieces into which possible cuts would divide outlines, with their probabilities (the
@@ -154,7 +168,7 @@ class Judge:
         from ..measure.possible_pieces import sizes_of_pieces
 
         count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])
-        table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame, self.shifts)
+        table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame, self.outlines.shifts)
         if table is None:
             return None
         confidence, contrast, gap = (values[divided.owners[count:]] for values in self.signals)
@@ -163,20 +177,24 @@ class Judge:
             cut = cut_by_border(self.segmentation.labels, self.segmentation.used[BORDER])
             table = framed(table, np.isin(self.segmentation.ids, cut)[divided.owners[count:]])
         inside = {reason: divided.pieces_inside(mask) for reason, mask in self.regions.items()}
-        return self._judged(table, inside, contrast, gap)
+        return self._with_reasons(table, inside, contrast, gap)
 
-    def alternatives(self, outlines: Table) -> dict[str, Table]:
-        """The judged sizes under other settings, by name; {} if no numbers are given for this picture. outlines: those
-        under the settings in use; where none of them is completed, none is here."""
+    def alternatives(self) -> dict[str, Table]:
+        """The judged sizes under other settings, by name; {} if no numbers are given for this picture. An object is
+        larger than what is seen of it by as much as the objects in its place are under the settings in use."""
         from ..measure.shapes import means_of_overlapping
 
         if self.is_withheld:
             return {}
         tables: dict[str, Table] = {}
+        growths = [self.sizes.length(name) / self.seen_sizes.length(name) for name in GROWING]
         for name, labels in self.segmentation.alternatives.items():
-            signals = OutlineSignals(*means_of_overlapping(labels, self.segmentation.dense, *self.signals))
+            means = means_of_overlapping(labels, self.segmentation.dense, *self.signals, *growths)
+            signals = OutlineSignals(*means[: len(self.signals)])
             # Under another threshold no rim is where the map of shifts knows one.
-            shifts = self.shifts.elsewhere if name.startswith("threshold") else self.shifts
-            completes = bool((outlines["completed"] == 1).any())
-            tables[name] = self.judged_sizes(labels, signals, shifts, only_sizes=True, completes=completes)
+            shifts = self.outlines.shifts.elsewhere if name.startswith("threshold") else self.outlines.shifts
+            sizes = self._measured(labels, signals.confidence, ObjectOutlines(labels, shifts), only_sizes=True)
+            px, growing = sizes.rescaled(None), zip(GROWING, means[len(self.signals) :], strict=True)
+            whole = {size: px.length(size) * np.where(np.isnan(by), 1, by) for size, by in growing}
+            tables[name] = self._judged(sizes.with_measures(**whole), labels, signals)
         return tables

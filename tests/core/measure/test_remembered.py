@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from segmentation.core.labels.segmentation import Cut
 from segmentation.core.measure import possible_pieces as cuts
 from segmentation.core.measure.by_object import by_object
-from segmentation.core.measure.outlines.polygons import Shifts
+from segmentation.core.measure.outlines.polygons import ObjectOutlines, Shifts
 from segmentation.core.measure.possible_pieces import possible_pieces
 from segmentation.core.measure.runs import Runs
 from segmentation.core.measure.shapes import measure
@@ -36,7 +36,7 @@ def tables_of(drawn: NDArray[np.int32]) -> tuple[Table, Table]:
     grey = np.arange(drawn.size, dtype=np.uint16).reshape(SHAPE)
     inputs = drawn, grey, np.ones(int(drawn.max()), np.float32), 2.0, SHAPE[0] - 8
     shifts = np.where(drawn > 0, 100 + np.arange(drawn.size).reshape(SHAPE) % 50, 0).astype(np.uint8)
-    return measure(*inputs), measure(*inputs, shifts=Shifts(shifts))
+    return measure(*inputs), measure(*inputs, outlines=ObjectOutlines(drawn, Shifts(shifts)))
 
 
 @pytest.mark.parametrize("change", [{}, {"gone": 3}, {"grown": 6}, {"gone": 12, "grown": 1}])

@@ -11,7 +11,7 @@ from skimage.measure import label, regionprops
 
 from segmentation.core.measure import runs
 from segmentation.core.measure.descriptors import DESCRIPTORS
-from segmentation.core.measure.outlines.polygons import NO_SHIFTS, outlines_in
+from segmentation.core.measure.outlines.polygons import ObjectOutlines
 from segmentation.core.measure.shapes import measure
 from tests.core.builders import disc_labels, grey_of
 
@@ -37,7 +37,7 @@ def blobs(seed, shape=(90, 110), share=0.35):
 
 def points_of(mask):
     """The points of the outline of `mask`, a label image of its own."""
-    return outlines_in(mask.astype(np.int32), NO_SHIFTS)[0].points
+    return ObjectOutlines(mask.astype(np.int32)).along_pixels.points
 
 
 def widths(mask, angles):

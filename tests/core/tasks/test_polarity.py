@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import View
+from segmentation.core.tasks.base import Decoded
 from segmentation.core.tasks.particles import (
     MOST_AGAINST,
     ParticleSettings,
+    are_compact,
     decode,
     finds_instead,
     is_unsure,
@@ -88,3 +92,14 @@ def test_what_is_as_large_as_a_support_is_wide():
         grey = np.where(foreground > 0, 200, 60).astype(np.uint8)
         maps = np.stack([foreground, middle.astype(np.uint8)])
         assert decode(maps, grey, View(), model, ParticleSettings()).used["wide"] is wide
+
+
+@pytest.mark.parametrize(("length", "is_compact"), [(20, True), (90, False)])
+def test_a_picture_with_compact_outlines_is_not_asked_for_fibres(length: int, is_compact: bool) -> None:
+    labels = np.zeros((400, 400), np.int32)
+    for number in range(16):
+        row, column = divmod(number, 4)
+        labels[100 * row + 5 : 100 * row + 5 + length, 100 * column + 10 : 100 * column + 28] = number + 1
+    decoded = Decoded(labels, np.ones(16, np.float32), np.zeros(16, np.int32), {"worth": 0.6})
+    assert are_compact(decoded) is is_compact
+    assert not are_compact(replace(decoded, used={"worth": 0.1}))

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components, depth_first_order
 
 from ...labels.bands import rows_and_columns
 from ..hulls import cross
@@ -66,16 +68,17 @@ def find_pixel_borders(labels: NDArray[np.int32], *, joined: bool = True) -> Pix
 
     joined: whether pixels of an object that touch at a corner only have one ring together.
     """
-    edges = _edges(labels)
-    successors, has_corner_contacts = _successors(edges, labels.shape[1], joined)
+    edges, starts = _edges(labels)
+    successors, has_corner_contacts = _successors(edges[1], starts, labels.shape[1], joined)
     order, ring = _go_around(successors)
-    label, direction, x, y = edges[:, order]
+    label, direction, x, y = edges[:, order].astype(np.int64)
     bounds = np.r_[first_of_each(ring), len(ring)].astype(np.int64)
     return PixelBorders(label, direction, np.c_[x, y], *around(ring), bounds, has_corner_contacts)
 
 
-def _edges(labels: NDArray[np.int32]) -> Ints:
-    """All edges, (4, k): label, direction, x and y of the start; sorted by label and start."""
+def _edges(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], Ints]:
+    """All edges, (4, k): label, direction, x and y of the start; and the key of each by which they are sorted, (k,): of
+    its label and its start."""
     padded = np.pad(labels, 1)
     y, x = rows_and_columns(padded[1:, 1:-1] != padded[:-1, 1:-1])
     vertical_y, vertical_x = rows_and_columns(padded[1:-1, 1:] != padded[1:-1, :-1])
@@ -91,20 +94,19 @@ def _edges(labels: NDArray[np.int32]) -> Ints:
         (right, 3, vertical_x, vertical_y + 1),
         (left, 1, vertical_x, vertical_y),
     ]
-    edges = np.concatenate([np.stack(np.broadcast_arrays(*part)) for part in parts], axis=1)
+    edges = np.concatenate([np.stack(np.broadcast_arrays(*part)) for part in parts], axis=1, dtype=np.int32)
     edges = edges[:, edges[0] > 0]
-    return edges[:, np.lexsort(edges[[2, 3, 0]])]
+    starts = (edges[0].astype(np.int64) * (labels.shape[0] + 1) + edges[3]) * (labels.shape[1] + 1) + edges[2]
+    order = np.argsort(starts, kind="stable")
+    return edges[:, order], starts[order]
 
 
-def _successors(edges: Ints, width: int, joined: bool) -> tuple[Ints, bool]:
+def _successors(direction: NDArray[np.int32], starts: Ints, width: int, joined: bool) -> tuple[Ints, bool]:
     """(k,) the index of the edge that follows each edge in its ring, and whether two
     edges follow at some corner.
 
     At such a corner the left-hand edge follows if `joined`, else the right-hand one.
     """
-    label, direction, x, y = edges
-    height = int(y.max(initial=0)) + 1
-    starts = (label * height + y) * (width + 1) + x
     ends = starts + STEPS[direction] @ (1, width + 1)
     index = np.searchsorted(starts, ends)
     following = np.minimum(index + 1, len(starts) - 1)
@@ -116,14 +118,18 @@ def _successors(edges: Ints, width: int, joined: bool) -> tuple[Ints, bool]:
 def _go_around(successors: Ints) -> tuple[Ints, Ints]:
     """The edges (k,) in the order of the rings, and for each of them the first edge of its ring,
     (k,)."""
-    following = successors.tolist()
-    ring_of = [-1] * len(following)
-    order: list[int] = []
-    for begin in range(len(following)):
-        index = begin
-        while ring_of[index] < 0:
-            ring_of[index] = begin
-            order.append(index)
-            index = following[index]
-    visited = np.array(order, np.int64)
-    return visited, np.array(ring_of, np.int64)[visited]
+    k = len(successors)
+    if not k:
+        return successors, successors
+    count, ring = connected_components(csr_array((np.ones(k, np.int8), successors, np.arange(k + 1)), (k, k)))
+    begins = np.zeros(count, np.int64)
+    begins[ring[::-1]] = np.arange(k)[::-1]
+    heads = np.sort(begins)
+    # One path through all rings: each ends in the beginning of the next.
+    before = np.empty(k, np.int64)
+    before[successors] = np.arange(k)
+    path = successors.copy()
+    path[before[heads]] = np.roll(heads, -1)
+    along = csr_array((np.ones(k, np.int8), path, np.arange(k + 1)), (k, k))
+    order = depth_first_order(along, 0, return_predecessors=False).astype(np.int64)
+    return order, begins[ring][order]

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .borders import find_pixel_borders
-from .contours import Contours, contours, moved
+from .contours import Contours
 from .fits import Fits, fitted
-from .polygons import Shifts
+from .polygons import ObjectOutlines
 from .rims import at, find_rims, padded
 
 LEAST_COVERED = 0.05  # share of the rim; with less an outline is hardly changed
@@ -46,15 +45,14 @@ class Completion:
     error: Floats
 
 
-def completion_of(labels: NDArray[np.int32], n: int, shifts: Shifts) -> Completion:
-    """What others cover of the objects 1..n of labels (H, W), completed. shifts: where the picture shows the edges; an
-    object with a rim of which they say nothing was drawn by a person or another tool, and stays as it was drawn."""
-    lines = contours(find_pixel_borders(labels))
-    if shifts.map is None:
-        return complete(lines, labels, n, np.zeros(len(lines.points), np.bool_))
-    x, y = lines.inner.T
-    known = (shifts.map[y, x] > 0) | bool(shifts.otherwise)
-    return complete(moved(lines, shifts.map, otherwise=shifts.otherwise), labels, n, known)
+def completion_of(outlines: ObjectOutlines, n: int) -> Completion:
+    """What others cover of the objects 1..n with these outlines, completed. An object with a rim of which the map of
+    shifts says nothing was drawn by a person or another tool, and stays as it was drawn."""
+    lines, shifts, known = outlines.lines, outlines.shifts, np.zeros(len(outlines.lines.points), np.bool_)
+    if shifts.map is not None:
+        x, y = lines.inner.T
+        known = (shifts.map[y, x] > 0) | bool(shifts.otherwise)
+    return complete(lines, outlines.labels, n, known)
 
 
 def complete(lines: Contours, labels: NDArray[np.int32], n: int, known: Bools | bool = True) -> Completion:

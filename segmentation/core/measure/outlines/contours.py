@@ -59,14 +59,21 @@ def along_rings(bounds: Ints, offset: int) -> Ints:
 def smoothed(values: NDArray[Any], bounds: Ints, sd: float) -> Points:
     """The values (k, ...) of the points, smoothed along each closed line by a Gaussian of `sd` points; along a line of
     less than POINTS_PER_SD times as many points by a narrower one, which leaves its shape."""
-    lengths = np.diff(bounds)
-    sds = np.repeat(np.minimum(sd, lengths / POINTS_PER_SD), lengths).reshape(-1, *[1] * (values.ndim - 1))
-    total, weights = values.astype(np.float64), np.ones_like(sds)
-    for offset in range(1, int(np.ceil(3 * sd)) + 1):
+    reach, lengths = int(np.ceil(3 * sd)), np.diff(bounds)
+    # Each line with so many points more at both ends, so that its neighbours lie at a fixed distance.
+    longer = lengths + 2 * reach
+    start = np.cumsum(longer) - longer
+    ring, place = np.repeat(bounds[:-1], longer), np.arange(longer.sum()) - np.repeat(start + reach, longer)
+    around = values[ring + place % np.repeat(lengths, longer)].astype(np.float64)
+    sds = np.repeat(np.minimum(sd, lengths / POINTS_PER_SD), longer).reshape(-1, *[1] * (values.ndim - 1))[reach:-reach]
+    total, weights = around[reach:-reach].copy(), np.ones_like(sds)
+    for offset in range(1, reach + 1):
         weight = np.exp(-((offset / sds) ** 2) / 2)
-        total += weight * (values[along_rings(bounds, offset)] + values[along_rings(bounds, -offset)])
+        after, before = around[reach + offset :][: len(total)], around[reach - offset :][: len(total)]
+        total += weight * (after + before)
         weights += 2 * weight
-    return np.asarray(total / weights, np.float64)
+    is_own = (place >= 0) & (place < np.repeat(lengths, longer))
+    return np.asarray((total / weights)[is_own[reach:-reach]], np.float64)
 
 
 def contours(borders: PixelBorders) -> Contours:

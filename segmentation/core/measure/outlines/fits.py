@@ -199,13 +199,14 @@ def _best_square(points: Floats, weights: Floats, scale: Floats) -> Fits:
 
 
 def _best_box(points: Floats, weights: Floats, scale: Floats, others: Fits) -> Fits:
-    """The best of two boxes: one begins with sharp, one with round corners."""
-    fits_of_parts = [
-        _as_fits(solved(box_distances, bounded_box, points, weights, start), _of_box, scale)
-        for start in _box_starts(points, weights)
-    ]
-    is_second = np.flatnonzero(fits_of_parts[1].rms < fits_of_parts[0].rms)
-    return fits_of_parts[0].replaced(is_second, fits_of_parts[1].chosen(is_second))
+    """Boxes that begin with sharp corners; where that is not good, a box that begins with round ones is tried, too."""
+    sharp, rounded = _box_starts(points, weights)
+    best = _as_fits(solved(box_distances, bounded_box, points, weights, sharp), _of_box, scale)
+    open_ = np.flatnonzero((best.rms > GOOD_PX) | ~best.determined)
+    solution = solved(box_distances, bounded_box, points[open_], weights[open_], rounded[open_])
+    other = _as_fits(solution, _of_box, scale[open_])
+    is_better = other.rms < best.rms[open_]
+    return best.replaced(open_[is_better], other.chosen(is_better))
 
 
 def _box_starts(points: Floats, weights: Floats) -> list[Floats]:

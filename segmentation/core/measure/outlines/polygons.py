@@ -4,6 +4,8 @@ at once. Definitions: ISO 9276-6."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 from zlib import crc32
 
@@ -107,12 +109,44 @@ class Polygons(NamedTuple):
         return convex_hulls(self.points, self.members)
 
 
-def outlines_in(labels: NDArray[np.int32], shifts: Shifts, places: Ints | int = 0) -> tuple[Polygons, Polygons]:
-    """The outlines of the objects 1..n of labels (h, w) along their pixels, and those moved to where the picture shows
-    the edges. places: (n, 2), or 0, by how much further right and down in the map of shifts each object lies."""
-    lines = contours(find_pixel_borders(labels))
-    plain = Polygons.of(lines)
-    if shifts.map is None:
-        return plain, plain
-    at = places if isinstance(places, int) else places[lines.labels - 1]
-    return plain, Polygons.of(moved(lines, shifts.map, at, shifts.otherwise))
+@dataclass(frozen=True, eq=False)
+class ObjectOutlines:
+    """The outlines of the objects 1..n of labels (h, w), each of which is traced once, when it is needed. shifts: where
+    the picture shows the edges. places: (n, 2), or 0, by how much further right and down in their map each object
+    lies."""
+
+    labels: NDArray[np.int32]
+    shifts: Shifts = NO_SHIFTS
+    places: Ints | int = 0
+
+    def of(self, labels: NDArray[np.int32], places: Ints) -> ObjectOutlines:
+        """The same of some of the objects, which lie elsewhere in labels (h, w); these if it is the same image."""
+        return self if labels is self.labels else replace(self, labels=labels, places=places)
+
+    @cached_property
+    def pixel_lines(self) -> Contours:
+        """Along the pixels."""
+        return contours(find_pixel_borders(self.labels))
+
+    @cached_property
+    def lines(self) -> Contours:
+        """Where the picture shows the edges."""
+        if self.shifts.map is None:
+            return self.pixel_lines
+        places = self.places if isinstance(self.places, int) else self.places[self.pixel_lines.labels - 1]
+        return moved(self.pixel_lines, self.shifts.map, places, self.shifts.otherwise)
+
+    @cached_property
+    def along_pixels(self) -> Polygons:
+        """The polygons of `pixel_lines`."""
+        return Polygons.of(self.pixel_lines)
+
+    @cached_property
+    def polygons(self) -> Polygons:
+        """Those of `lines`."""
+        return self.along_pixels if self.shifts.map is None else Polygons.of(self.lines)
+
+    @cached_property
+    def hulls(self) -> Hulls:
+        """The convex hulls of `polygons`."""
+        return self.polygons.hulls()

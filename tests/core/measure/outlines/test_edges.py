@@ -9,7 +9,7 @@ from scipy import ndimage
 from segmentation.core.measure.outlines.borders import find_pixel_borders
 from segmentation.core.measure.outlines.contours import SHIFT_STEPS, SHIFT_ZERO, contours, moved, typical_shift
 from segmentation.core.measure.outlines.edges import edge_shifts
-from segmentation.core.measure.outlines.polygons import Polygons, Shifts
+from segmentation.core.measure.outlines.polygons import ObjectOutlines, Polygons, Shifts
 from segmentation.core.measure.shapes import measure
 from tools.accuracy.edges import Drawing
 
@@ -29,8 +29,8 @@ def scene(drawing, seed=3, too_far=TOO_FAR_PX):
 
 
 def sizes(labels, shifts, name="ecd"):
-    n = int(labels.max())
-    table = measure(labels, labels.astype(np.uint8), np.ones(n, np.float32), None, len(labels), shifts=shifts)
+    n, grey, outlines = int(labels.max()), labels.astype(np.uint8), ObjectOutlines(labels, shifts)
+    table = measure(labels, grey, np.ones(n, np.float32), None, len(labels), outlines=outlines)
     return table.length(name)[table.whole]
 
 
