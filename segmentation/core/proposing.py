@@ -88,8 +88,9 @@ def ways(
     other models are tried. offered_cards: the models that may be used.
     """
     task, used, model = tasks.find(requested.task), stored.used, stored.model.name
-    if used.polarities:
-        return [Way(f"{one.capitalize()} {task.things}", {"model": model, "polarity": one}) for one in used.polarities]
+    if used.beside:
+        polarities = used.polarity, used.beside["polarity"]
+        return [Way(f"{one.capitalize()} {task.things}", {"model": model, "polarity": one}) for one in polarities]
     others = [card for card in nearest(part.picture, offered_cards) if card.name != model]
     others.sort(key=lambda card: (card.name != used.advised_model, card.task != requested.task))
     # A coarse working scale misses small objects: another model of the same kind looks for them at scale 1.

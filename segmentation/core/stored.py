@@ -60,14 +60,6 @@ class ModelOfResult(NamedTuple):
     sha256: str
 
 
-class ImportedOutlines(NamedTuple):
-    """How many outlines came from a file of another tool, its name and its format."""
-
-    outlines: int
-    file: str
-    format: str
-
-
 @dataclass(frozen=True)
 class Used:
     """What the settings left open and the analysis chose, and its diagnostics, as they were stored.
@@ -106,12 +98,6 @@ class Used:
         return cls(entries, **known_entries(cls, entries, {"entries"}))
 
     @property
-    def source(self) -> ImportedOutlines | None:
-        """The outlines of another tool; None if a network made them."""
-        stored = self.imported
-        return ImportedOutlines(stored["outlines"], stored["file"], stored["format"]) if stored else None
-
-    @property
     def is_by_network_alone(self) -> bool:
         """Whether no other tool made the outlines and nobody has corrected or reviewed them."""
         return not {"imported", "corrected", "reviewed"} & self.entries.keys()
@@ -121,26 +107,6 @@ class Used:
         """The name of the model that the warnings advise: it sees many small objects, or else its training images
         resemble the picture. "" without such a warning."""
         return str((self.small or self.resembles).get("model", ""))
-
-    @property
-    def resembled_task(self) -> str:
-        """The kind of analysis of the model whose training images resemble the picture; "" without such a model."""
-        return str(self.resembles.get("task", ""))
-
-    @property
-    def shows_more_elsewhere(self) -> bool:
-        """Whether the picture is one of another kind, or other settings would show more."""
-        return bool(self.resembles.get("recognised") or self.beside or self.small)
-
-    @property
-    def polarities(self) -> tuple[str, ...]:
-        """The polarity in use and the other one, if both show many objects; otherwise ()."""
-        return (self.polarity, self.beside["polarity"]) if self.beside else ()
-
-    @property
-    def general_model(self) -> str:
-        """The model before the training with the user's own images, if the picture is unlike these; otherwise ""."""
-        return str(self.unlike_own.get("began_with", ""))
 
 
 class PixelSizes(NamedTuple):

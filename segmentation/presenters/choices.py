@@ -83,14 +83,14 @@ class Choices:
             card.task: card.name for card in reversed(offered_models(self.job.owner)) if card.task != self.task.name
         }
         models |= {name: cards.automatic_name(name) for name in cards.tasks_of_several() & models.keys()}
-        kinds = sorted(models, key=lambda name: (name != self.used.resembled_task, name))
+        kinds = sorted(models, key=lambda name: (name != self.used.resembles.get("task"), name))
         return [SettingButton(f"Analyse as {find(name).things}", "model", models[name]) for name in kinds]
 
     @property
     def earlier_model_buttons(self) -> list[SettingButton]:
         """A button for the model from which the user's own model was trained further, if the image is unlike the
         images of that training; otherwise []."""
-        name = self.used.general_model
+        name = self.used.unlike_own.get("began_with")
         reason = "Another model may fit better."
         return [
             SettingButton(f"analyse with {card.title}", "model", card.name, reason)

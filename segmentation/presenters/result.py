@@ -69,7 +69,8 @@ class Result(ChartedSummary):
         if not self.may_propose:
             return False
         none_kept = self.statistics is not None and not self.kept
-        is_doubtful = bool(self.unsure) or used.shows_more_elsewhere or used.expected < LEAST_EXPECTED
+        shows_more = bool(used.resembles.get("recognised") or used.beside or used.small)
+        is_doubtful = bool(self.unsure) or shows_more or used.expected < LEAST_EXPECTED
         return self.is_empty or self.is_refused or none_kept or is_doubtful
 
     @property

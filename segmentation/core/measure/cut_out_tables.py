@@ -9,8 +9,13 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from .cutouts import CutOut, in_batches
-from .shapes import measure_cut_outs
+from ..labels.working import WorkingLabels
+from .cutouts import MOST_PIXELS, CutOut, in_batches
+from .outlines.borders import Points
+from .outlines.completion import complete
+from .outlines.contours import EDGE_SHIFTS
+from .outlines.polygons import ObjectOutlines, Shifts
+from .shapes import measure_cut_outs, with_completed
 from .table import Table
 
 
@@ -21,6 +26,43 @@ def table_and_part_counts(
     part share sides). frame: the analysed rows and columns of the image."""
     table = cut_out_table(objects, nm_per_pixel, frame)
     return table, [int(ndimage.label(part.mask)[1]) for part in objects]
+
+
+def completed_cut_outs(
+    table: Table, labels: WorkingLabels, objects: Sequence[CutOut], numbers: Sequence[int]
+) -> tuple[Table, dict[int, Points]]:
+    """The table of these objects with the sizes of the whole where others cover a part, as the measuring of the image
+    completes them, and the completed outlines by their index. It is seen what lies around each object, as far away as
+    the object is long. Of very many objects at once none is completed. numbers: their ids."""
+    reaches = [max(part.mask.shape) for part in objects]
+    tall, wide = np.array([part.mask.shape for part in objects]).T + 2 * np.array(reaches)
+    tops = np.cumsum(tall) - tall
+    if int(tall.sum()) * int(wide.max()) > MOST_PIXELS:
+        return table, {}
+    around = np.full((tall.sum(), wide.max()), -1, np.int32)  # -1: beyond the frame
+    own, shifts = np.zeros_like(around), np.zeros(around.shape, np.uint8)
+    moved_by = [
+        (part.left - reach, part.top - reach - top)
+        for part, reach, top in zip(objects, reaches, tops.tolist(), strict=True)
+    ]
+    for index, (part, reach, (x, y)) in enumerate(zip(objects, reaches, moved_by, strict=True)):
+        top, left, bottom, right = part.box
+        box = (
+            max(0, top - reach),
+            max(0, left - reach),
+            min(labels.rows, bottom + reach),
+            min(labels.width, right + reach),
+        )
+        place = slice(box[0] - y, box[2] - y), slice(box[1] - x, box[3] - x)
+        seen = labels.crop(box)
+        own[place] = (index + 1) * (seen == numbers[index])
+        around[place] = np.where(own[place] > 0, own[place], (len(objects) + 1) * (seen > 0))
+        shifts[place] = labels.maps[EDGE_SHIFTS](box)
+    lines = ObjectOutlines(own, Shifts(shifts)).lines
+    x, y = lines.inner.T
+    completion = complete(lines, around, len(objects), shifts[y, x] > 0)
+    wholes = {index: line + np.array(moved_by[index]) for index, line in completion.polygons.items()}
+    return with_completed(table, completion), wholes
 
 
 def cut_out_table(

@@ -27,14 +27,22 @@ from ..measure.cutouts import CutOut
 from ..measure.descriptors import DESCRIPTORS, SIZES
 from ..measure.filters import FOR_SIZE, Reason, judge
 from ..measure.outlines.borders import find_pixel_borders
+from ..measure.outlines.contours import EDGE_SHIFTS
 from ..measure.quantities import of_class
 from ..measure.regions import INSIDE, Region, mask_of, reaches_border, regions_by_reason, uncounted
 from ..measure.table import REASON_TYPE, Table
 from ..measure.tilt import Stretch
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
-from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE_PX, coordinates, further_rings, rounded_values
-from .outlines import Points, smooth_rings, thin_outline
+from .exports.viewer import (
+    CELLS,
+    MOST_COORDINATES,
+    further_rings,
+    object_row,
+    outline_coordinates,
+    rounded_values,
+)
+from .outlines import Points, smooth_rings
 from .picture import PALETTE
 
 Row = dict[str, Any]
@@ -105,6 +113,26 @@ class StoredObjects:
     def nm_per_pixel(self) -> float | None:
         return float(self.head["pixel_size"]) if self.head["unit"] == "nm" else None
 
+    def after(self, rows: Mapping[int, Row | None]) -> StoredObjects:
+        """The objects with these rows in place of their own, without those whose row is None, ascending by id: with a
+        fixed order the last digits of weighted numbers are repeatable. Without texts."""
+        stays = ~np.isin(self.ids, [*rows])
+        new = StoredObjects.of([{"": [row for row in rows.values() if row]}], "", has_texts=False)
+        order = np.argsort(np.concatenate([self.ids[stays], new.ids]), kind="stable")
+
+        def joined(stored: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate([stored[stays], others])[order]
+
+        unknown, others = np.full(len(self.ids), np.nan), np.full(len(new.ids), np.nan)
+        columns = {
+            name: joined(self.columns.get(name, unknown), new.columns.get(name, others))
+            for name in self.columns | new.columns
+        }
+        names = ("ids", "reasons", "by_hand", "cut")
+        return replace(
+            self, texts=[], columns=columns, **{name: joined(getattr(self, name), getattr(new, name)) for name in names}
+        )
+
     def row(self, object_id: int) -> Row:
         """The row of an object by its id; a new dictionary each time."""
         row: Row = json.loads(self.texts[self.places[object_id]])
@@ -131,7 +159,7 @@ class RemeasuredObject(NamedTuple):
 
     measures: by their names in a row, areas and lengths in the unit of the result.
     filter_measures_px: the measures that decide whether it counts, in px (area in px²).
-    rings: its outline and further rings, the largest first.
+    rings: its outline and further rings, the largest first. whole: its completed outline, None if it is not completed.
     pieces: how many parts it has.
     region_reason: the first reason of the regions in which it lies, or "".
     """
@@ -139,6 +167,7 @@ class RemeasuredObject(NamedTuple):
     measures: dict[str, float]
     filter_measures_px: dict[str, float]
     rings: list[Points]
+    whole: Points | None
     pieces: int
     region_reason: str
 
@@ -255,12 +284,15 @@ class CorrectedObjects:
         """The objects that were cut out of the labels, measured, by id."""
         if not cut_out:
             return {}
-        from ..measure.cut_out_tables import table_and_part_counts
+        from ..measure.cut_out_tables import completed_cut_outs, table_and_part_counts
 
         parts, stretch, shape = [*cut_out.values()], self.conditions.stretch, now.shape
         stretched = [stretch.cut_out(part, shape) for part in parts] if stretch else parts
         frame = stretch.frame(shape[1], now.rows)[::-1] if stretch else (now.rows, shape[1])
         table, pieces = table_and_part_counts(stretched, self.stored.nm_per_pixel, frame)
+        wholes = dict[int, Points]()
+        if self.conditions.task.screened and not stretch and EDGE_SHIFTS in now.maps:
+            table, wholes = completed_cut_outs(table, now, parts, [*cut_out])
         px_table = table.rescaled(None)
         rings = _rings(parts)
         regions = regions_by_reason(now.used, self.conditions.settings.ignore)
@@ -274,7 +306,8 @@ class CorrectedObjects:
             if reaches_border(parts[index], now.used):
                 filter_measures_px["touches_frame"], measures["edge_weight"] = 1.0, np.nan
             reason = _region_reason(parts[index], regions)
-            entries[object_id] = RemeasuredObject(measures, filter_measures_px, rings[index], pieces[index], reason)
+            lines = rings[index], wholes.get(index)
+            entries[object_id] = RemeasuredObject(measures, filter_measures_px, *lines, pieces[index], reason)
         return entries
 
     # ---- the row of each object after the corrections -----------------------------------------------
@@ -380,14 +413,8 @@ class CorrectedObjects:
         columns = self.stored.columns
         probabilities = {"confidence": _rounded(data.confidence)} if "confidence" in columns else {}
         probabilities |= {"chance": 1.0} if "chance" in columns and (data.by_hand or data.reason) else {}
-        head = {
-            "id": object_id,
-            **({"class": now.class_names[data.class_index]} if len(now.class_names) > 1 else {}),
-            "kept": not reason,
-            "reason": reason,
-            **({"cut": True} if touches_frame else {}),
-            **({"by_hand": True} if data.by_hand else {}),
-        }
+        class_name = now.class_names[data.class_index] if len(now.class_names) > 1 else ""
+        head = object_row(object_id, reason, class_name=class_name, is_cut=touches_frame, by_hand=data.by_hand)
         if entry is _UNCHANGED:
             unchanged = {name: value for name, value in row.items() if name not in ("cut", "by_hand", *head)}
             return {**head, **unchanged, **probabilities}
@@ -399,10 +426,11 @@ class CorrectedObjects:
         sizes |= {name: _rounded(entry.measures[name]) for name in DESCRIPTORS if name in columns}
         if self.conditions.settings.border_correction == "weight":
             sizes["weight"] = entry.measures["edge_weight"] if np.isfinite(entry.measures["edge_weight"]) else None
-        lines = {"outline": coordinates(thin_outline(entry.rings[0], TOLERANCE_PX))}
+        lines = {"outline": outline_coordinates(entry.rings[0])}
         rings = {"rings": further_rings(entry.rings, MOST_COORDINATES)} if task.parted else {}
         pieces = {"pieces": entry.pieces} if entry.pieces > 1 else {}
-        return {**head, **sizes, **probabilities, **pieces, **colour, **lines, **rings}
+        whole = {} if entry.whole is None else {"whole": outline_coordinates(entry.whole)}
+        return {**head, **sizes, **probabilities, **pieces, **colour, **whole, **lines, **rings}
 
     # ---- results for callers ------------------------------------------------------------------------
 
@@ -450,7 +478,7 @@ class CorrectedObjects:
         return {of_class("area_fraction", names[i]): area / total for i, area in sums.items()} if total else {}
 
 
-_UNCHANGED = RemeasuredObject({}, {}, [], 0, "")  # in place of an object with the same pixels as in the result
+_UNCHANGED = RemeasuredObject({}, {}, [], None, 0, "")  # in place of an object with the same pixels as in the result
 
 
 def _is_equal(one: Object, other: Object | None) -> bool:
@@ -596,20 +624,17 @@ def _rows_of_classes(
         earlier_row = objects.rows.get(object_id) or (stored.row(object_id) if object_id in stored.places else {})
         reason = "" if count > 0 else str(Reason.IGNORED)
         lines = rings.get(object_id)
-        rows[object_id] = {
-            "id": object_id,
-            **({"class": name} if len(now.class_names) > 1 else {}),
-            "kept": not reason,
-            "reason": reason,
-            **({"by_hand": True} if data.by_hand else {}),
-            "area": count * pixel**2,
-            "area_fraction": _rounded(shares.get(of_class("area_fraction", name), np.nan)),
-            "outline": coordinates(thin_outline(lines[0], TOLERANCE_PX)) if lines else earlier_row.get("outline", []),
-            "rings": further_rings(lines, MOST_COORDINATES / len(now.objects))
-            if lines
-            else earlier_row.get("rings", []),
-            "colour": PALETTE[data.class_index % len(PALETTE)],
-        }
+        rows[object_id] = object_row(
+            object_id,
+            reason,
+            class_name=name if len(now.class_names) > 1 else "",
+            by_hand=data.by_hand,
+            area=count * pixel**2,
+            area_fraction=_rounded(shares.get(of_class("area_fraction", name), np.nan)),
+            outline=outline_coordinates(lines[0]) if lines else earlier_row.get("outline", []),
+            rings=further_rings(lines, MOST_COORDINATES / len(now.objects)) if lines else earlier_row.get("rings", []),
+            colour=PALETTE[data.class_index % len(PALETTE)],
+        )
     return rows
 
 

@@ -234,10 +234,10 @@ def corrected_words(used: Used) -> str:
 def imported_words(used: Used) -> str:
     """Such as "389 outlines from cells.zip (ImageJ)"; "" if the outlines do not come from another
     tool."""
-    if not (source := used.source):
+    if not (source := used.imported):
         return ""
-    outlines = f"{source.outlines:,} outline{'' if source.outlines == 1 else 's'}"
-    return f"{outlines} from {one_line(source.file, 60)} ({source.format})"
+    count = source["outlines"]
+    return f"{count:,} outline{'' if count == 1 else 's'} from {one_line(source['file'], 60)} ({source['format']})"
 
 
 def agreement_words(between: Between | None) -> str:

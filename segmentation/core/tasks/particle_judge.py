@@ -133,9 +133,10 @@ class Judge:
     def sizes(self) -> Table:
         """The judged sizes of the objects, those of the whole where others cover a part; as a person decided, if one
         corrected them."""
+        from ..measure.outlines.completion import completion_of
         from ..measure.shapes import with_completed
 
-        sizes = with_completed(self.seen_sizes, self.outlines)
+        sizes = with_completed(self.seen_sizes, completion_of(self.outlines, len(self.segmentation)))
         segmentation = self.segmentation
         return self._judged(sizes, segmentation.labels, self.signals, segmentation.ids, segmentation)
 
