@@ -94,3 +94,17 @@ def test_the_summary_of_a_job_stays_small():
     summary = job_summary(measure(micrograph, segmentation, AnalysisSettings.of()), reused=False, unread=False)
     assert summary["edge"] == "exclude"
     assert len(json.dumps(summary, allow_nan=False)) < 21_000
+
+
+def test_neither_d90_nor_the_share_stands_beside_a_median_of_outlines_that_hold_several():
+    micrograph, segmentation = scene()
+
+    def with_several(several):
+        used = {**segmentation.used, "overlaps": {"parted": 10, "joined": 0, "lenses": 0, "several": several}}
+        return measure(micrograph, replace(segmentation, used=used), AnalysisSettings.of())
+
+    few, many = with_several(15), with_several(25)
+    assert few.statistics.d90 and few.quantities["fraction_100nm"].value is not None
+    assert many.quantities["median"] == few.quantities["median"]
+    for name in ("d90", "fraction_100nm", "fraction_100nm_with_doubtful"):
+        assert many.quantities[name].value is None and getattr(many.statistics, name) is None

@@ -441,6 +441,11 @@ class Statistics:
         unit = NUMBERS[name].unit(self.unit)
         return Value(getattr(self, name), low, high, unit, ends and (ends[0], ends[1]), standard)
 
+    def without_largest(self) -> Self:
+        """Without the numbers that hang on the largest sizes: D90, and the share up to 100 nm."""
+        changes: dict[str, Any] = dict.fromkeys(("d90", *SHARE_FIELDS))
+        return replace(self, intervals={k: v for k, v in self.intervals.items() if k != "d90"}, **changes)
+
     @property
     def readable_unit(self) -> Unit:
         """µm in place of nm where the median is 1 µm or more."""
@@ -486,6 +491,10 @@ def value_of(name: str, quantities: Mapping[str, Value], statistics: Statistics 
 
 
 NAMES_IN_BUDGET = {"d50": "median"}  # where the budget has another name for a number
+SHARE_FIELDS = (
+    *("fraction_100nm", "fraction_low", "fraction_high", "fraction_100nm_with_doubtful"),
+    *("fraction_100nm_without_doubtful", "fraction_outlines"),
+)
 # The fields of `Statistics` that are lengths.
 LENGTHS = ("mean", "median", "sd", "d10", "d50", "d90", "ecd_median")
 

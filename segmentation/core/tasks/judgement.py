@@ -64,8 +64,8 @@ LEAST_SHIFT = 0.05
 EXPERIMENTAL = "Experimental"  # the first word of the summary on the card of an experimental model
 CORRECTED = "A person corrected these outlines. Before that the software had a doubt ({doubt})."
 
-# Outlines that hold several particles get a warning if they are at least so many, and this share; with the share
-# MANY_SEVERAL there is no verdict.
+# Outlines that hold several particles get a warning if they are at least so many, and this share; with more than the
+# share MANY_SEVERAL there is neither a verdict, nor D90, nor the share up to 100 nm.
 FEWEST_SEVERAL, LEAST_SEVERAL, MANY_SEVERAL = 3, 0.03, 1 / 3
 # Particles with a waist look like two. So outlines are taken for several particles only in a picture in which others
 # were parted or joined, and if they are at most so many times as many: of 45 micrographs none gets the warning then.
@@ -437,8 +437,8 @@ def _on_each_other(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
     if several_share(segmentation) >= LEAST_SEVERAL:
         several = segmentation.used["overlaps"]["several"]
         yield Flag.doubtful(
-            f"Particles lie on each other: about {several:,} of {count:,} outlines hold several. So there are more"
-            " particles than are counted, and the largest sizes are too large.",
+            f"Particles lie on each other: about {several:,} of {count:,} outlines hold several, and some may be"
+            " pieces. So the count is uncertain, and the largest sizes are too large.",
             f"About {several:,} of {count:,} outlines hold several",
             moves="all",
             by=several / count,

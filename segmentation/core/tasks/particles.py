@@ -21,7 +21,7 @@ from ..settings import MeasurementSettings
 from . import shared
 from .base import Channels, Decoded, Golden, Granulometry, Maps, Measured, Predict, Task
 from .judgement import LEAST_RIGHT_SHARE as LEAST_COUNTED
-from .judgement import WIDE_SHARE, are_many_sure
+from .judgement import MANY_SEVERAL, WIDE_SHARE, are_many_sure, several_share
 from .particle_evidence import Tables, conditions_of, population_notes
 from .particle_judge import Judge
 
@@ -308,6 +308,8 @@ def measure(
         other=None if judge.is_withheld else other_measurand(other.outlines, conditions_of(judge, other, divided)),
         pieces=with_hidden.stored_pieces(),
     )
+    if several_share(segmentation) > MANY_SEVERAL:
+        statistics = statistics.without_largest()
     has_numbers = bool(len(segmentation)) and not judge.is_withheld  # without numbers there is no count, either
     quantities = {name: statistics.value(name) if has_numbers else Value(None) for name in TASK.quantities}
     flags = population_notes(counted, settings, TASK.things)

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components, depth_first_order
 
 from ...labels.bands import rows_and_columns
 from ..hulls import cross
@@ -118,6 +116,9 @@ def _successors(direction: NDArray[np.int32], starts: Ints, width: int, joined: 
 def _go_around(successors: Ints) -> tuple[Ints, Ints]:
     """The edges (k,) in the order of the rings, and for each of them the first edge of its ring,
     (k,)."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components, depth_first_order
+
     k = len(successors)
     if not k:
         return successors, successors
