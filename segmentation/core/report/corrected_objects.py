@@ -128,9 +128,14 @@ class StoredObjects:
             name: joined(self.columns.get(name, unknown), new.columns.get(name, others))
             for name in self.columns | new.columns
         }
-        names = ("ids", "reasons", "by_hand", "cut")
-        return replace(
-            self, texts=[], columns=columns, **{name: joined(getattr(self, name), getattr(new, name)) for name in names}
+        return StoredObjects(
+            self.head,
+            joined(self.ids, new.ids),
+            [],
+            columns,
+            joined(self.reasons, new.reasons),
+            joined(self.by_hand, new.by_hand),
+            joined(self.cut, new.cut),
         )
 
     def row(self, object_id: int) -> Row:

@@ -152,9 +152,15 @@ def task_of(
     def measure(
         segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
     ) -> Measured:
-        signals, too_small = withheld(micrograph, segmentation, settings), FOR_SIZE if task.bounded else ()
-        inputs = segmentation, micrograph, settings, calibration, signals
-        table = table_of(*inputs, too_small=too_small, **columns(segmentation.dense))
+        table = table_of(
+            segmentation,
+            micrograph,
+            settings,
+            calibration,
+            withheld(micrograph, segmentation, settings),
+            too_small=FOR_SIZE if task.bounded else (),
+            **columns(segmentation.dense),
+        )
         if without := withheld_result(table, task):
             return without
         sizes = distribution(table, task.size, micrograph, settings, calibration)
