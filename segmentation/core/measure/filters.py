@@ -221,10 +221,9 @@ def _judged_before(person: Segmentation, signals: Signals, faint_limit: float | 
 def judged_without(table: Table, filter: bool, *reasons: Reason) -> Table:
     """The table judged as if these reasons did not exist; the same table if no object has one of
     them."""
-    is_lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
-    if not is_lifted.any():
+    if not np.isin(table.reasons, [str(reason) for reason in reasons]).any():
         return table
-    return judge(table.judged(np.where(is_lifted, "", table.reasons)), filter)
+    return judge(with_reasons_lifted(table, reasons), filter)
 
 
 def with_doubtful(table: Table, filter: bool) -> Table:

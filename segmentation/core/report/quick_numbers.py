@@ -52,14 +52,9 @@ class QuickNumbers:
         """The n objects as they are now, ascending by id."""
         return self.objects.stored.after(self.objects.rows)
 
-    @property
-    def ids(self) -> NDArray[np.int64]:
-        """(n,) the ids of all objects."""
-        return self.present.ids
-
     def column(self, name: str) -> Floats:
         """(n,) one measure of all objects by its name in a row; NaN if not known."""
-        return self.present.columns.get(name, np.full(len(self.ids), np.nan))
+        return self.present.columns.get(name, np.full(len(self.present.ids), np.nan))
 
     @cached_property
     def table(self) -> Table:
@@ -216,7 +211,7 @@ class QuickNumbers:
         size = self.sized.length(task.size)[counted_rows]
         median = quantile(sizes.size, sizes.weights["number"], 0.5)
         by_id = [
-            (int(self.ids[counted_rows[index]]), title, size[index])
+            (int(self.present.ids[counted_rows[index]]), title, size[index])
             for index, title in examples_of(size, is_sure, median)
         ]
         return [
@@ -232,7 +227,7 @@ class QuickNumbers:
             return []
         size, columns = self.table.length(task.size), self.objects.stored.head.get("cuts") or {}
         is_unchecked = self.table.kept & ~self.table[BY_HAND].astype(bool)
-        candidates = Candidates(self.ids, is_unchecked, ~self.present.cut, size, self.table["confidence"])
+        candidates = Candidates(self.present.ids, is_unchecked, ~self.present.cut, size, self.table["confidence"])
         pieces = columns.get("pieces") or [None] * len(columns.get("place", ()))
         possible_cuts = [
             PossibleCut(place, cuts[place], probability, piece)

@@ -189,7 +189,7 @@ def similarities(job: Job, ids: Sequence[int]) -> dict[int, float]:
         raise Refused(NOT_MEASURED, 409)
     corrections = corrections_of(job) if job.edit_count else None
     quick = _quick_numbers(job, _state_of(job, corrections), corrections)
-    rows = {number: row for row, number in enumerate(quick.ids.tolist())}
+    rows = {number: row for row, number in enumerate(quick.present.ids.tolist())}
     if missing := [number for number in ids if number not in rows]:
         raise Refused(f"There is no object {missing[0]}.", 422)
     measures = (size, "area", *SHAPES, CONTRAST, CONTACT)
