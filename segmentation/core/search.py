@@ -157,12 +157,14 @@ class Search:
         images of `card` and its outlines are not compact (`Task.compact`)."""
         by_texture = [kind for kind in likely if tasks.find(kind.task).plausible is None]
         by_model = [kind for kind in cards.available() if self.task.screened and tasks.find(kind.task).plausible]
-        is_known = self.picture.any() and bool(with_known_textures([card])) and not self.task.compact(decoded)
+        is_known = self.picture.any() and bool(with_known_textures([card]))
         not_excluded = [
             kind
             for kind in with_known_textures(by_model)
             if is_known and not clearly_resembles(self.picture, card, [kind])
         ]
+        if not_excluded and self.task.compact(decoded):
+            not_excluded = []
         ranked = nearest(self.picture, [*by_texture, *not_excluded])
         return (kind for kind in ranked if kind in by_texture or self._recognised_by(kind))
 

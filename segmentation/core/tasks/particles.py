@@ -53,7 +53,7 @@ BESIDE_TIMES, BESIDE_MORE = 1.5, 3.0
 LEAST_OTHER_CLARITY = 0.5  # relative clarity of the other polarity, from which it may show objects, too
 # Outlines of compact particles; see `are_compact`. No drawn mat of fibres (68) has such outlines; the least elongation
 # of ten or more outlines of a mat is 1.54, of a recognised mat 2.08.
-FEWEST_COMPACT, LEAST_COMPACT_WORTH, MOST_COMPACT_ELONGATION = 10, 0.3, 1.5
+FEWEST_COMPACT, LEAST_COMPACT_WORTH, MOST_COMPACT_ELONGATION, COMPACT_PX = 10, 0.3, 1.5, 10.0
 # Outlines speak against the polarity if more than the share MOST_AGAINST of them are faint or gaps (`used["against"]`).
 # The other polarity is then taken if it promises CLEARLY_MORE times as many right outlines and explains more of the
 # picture. Beginning with the wrong polarity, this finds the right one on 47 of 55 pictures (composed beds and
@@ -228,7 +228,9 @@ def are_compact(decoded: Decoded) -> bool:
 
     if len(decoded.confidence) < FEWEST_COMPACT or decoded.used["worth"] < LEAST_COMPACT_WORTH:
         return False
-    return elongation(*areas_and_radii(decoded.labels)) <= MOST_COMPACT_ELONGATION
+    # Every so many pixels are enough for the shapes of larger outlines.
+    step = max(1, int(np.sqrt(np.median(np.bincount(decoded.labels.ravel())[1:])) / COMPACT_PX))
+    return elongation(*areas_and_radii(decoded.labels[::step, ::step])) <= MOST_COMPACT_ELONGATION
 
 
 def rearranged(

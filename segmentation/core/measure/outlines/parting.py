@@ -8,6 +8,7 @@ they overlap, the object is parted.
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from ..hulls import hull_areas
 from .arcs import arcs_of
@@ -51,12 +52,13 @@ def parted(shown: Seen, density: Floats) -> tuple[Labels, Ints] | None:
     fits = fitted(*joint, shown.squares)
     inside = inside_of(fits, shown.labels, arc_owner[one] + 1)
     is_possible = is_good(fits) & (inside.ground <= MOST_GROUND) & (inside.own_share >= LEAST_OWN)
-    labels, source = shown.labels.copy(), [*range(1, len(shown) + 1)]
+    labels, source, boxes = shown.labels.copy(), [*range(1, len(shown) + 1)], ndimage.find_objects(shown.labels)
     for number in np.unique(arc_owner[one[one != two]]).tolist():
         index = np.flatnonzero(is_possible & (arc_owner[one] == number))
         possible, rim = fits.chosen(index), shown.lines.points[(shown.owner == number) & (arc >= 0)]
         parts = possible.chosen(explaining(possible, rim, shown.fits.chosen(np.array([number]))))
-        y, x = np.nonzero(shown.labels == number + 1)
+        y, x = np.nonzero(shown.labels[boxes[number]] == number + 1)
+        y, x = y + boxes[number][0].start, x + boxes[number][1].start
         part = _part_of(parts, np.c_[x, y] + 0.5, density[y, x])
         if part is None:
             part = _front_of(
