@@ -27,7 +27,7 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     """Try one way after the other, until MOST_SHOWN of them have found something; each outcome is stored
     at once."""
     from segmentation.core.network.runtime import Runtime
-    from segmentation.core.proposing import FEWEST_OBJECTS, MOST_SHOWN, Part, named_model, try_way, ways
+    from segmentation.core.proposing import FEWEST_OBJECTS, MOST_SHOWN, Part, try_way, ways
 
     report = stopping_for_urgent_work(progress, partial(has_more_urgent_work, models.Proposals))
     job, report_alive = proposals.job, partial(report, "trying other ways", 0.0)
@@ -36,19 +36,18 @@ def propose_others(proposals: models.Proposals, progress: Progress, folder: Path
     report_alive()
     requested, offered_cards = job.get_settings(), offered_models(job.owner)
     part = Part.of(load_micrograph(job.micrograph, folder, report_alive), requested)
-    used, model, refused = job.stored.used, job.stored.model.name, job.stored.is_refused
-    advised_model = named_model(used)  # on the page of the result
+    stored = job.stored
     # A way is proposed only if more of its outlines are probably right (share `least`) and if it finds
     # enough outlines (`fewest`). If both polarities of an image are equally likely ("beside"), both
     # are shown.
-    least, fewest = (0.0, 1) if "beside" in used else (EVEN_PROBABILITY, FEWEST_OBJECTS)
-    least = least if refused or "beside" in used else max(least, used.get("expected", 0.0))
+    least, fewest = (0.0, 1) if stored.used.beside else (EVEN_PROBABILITY, FEWEST_OBJECTS)
+    least = least if stored.is_refused or stored.used.beside else max(least, stored.used.entries.get("expected", 0.0))
     runtime = Runtime(device_now(), settings.DEEPSEGM_PRECISION)
-    for way in ways(part, requested, used, model, offered_cards, refused=refused)[tried:]:
+    for way in ways(part, requested, stored, offered_cards)[tried:]:
         if len(proposed) == MOST_SHOWN:
             break
         card = cards.find(way.settings["model"])
-        few = 0 if card.name == advised_model else fewest  # the advised model is always shown
+        few = 0 if card.name == stored.used.advised_model else fewest  # the advised model is always shown
         if outcome := try_way(part, requested, way, card, least=least, fewest=few, runtime=runtime, progress=report):
             count, picture = outcome[0], b64encode(outcome[1]).decode()
             proposed.append({"words": way.words, "settings": way.settings, "count": count, "picture": picture})

@@ -6,7 +6,7 @@ scale. The worker tries each plausible way on a part of the image, and a page sh
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
@@ -30,6 +30,7 @@ from .pace import Progress, quiet
 from .pipeline import analyse
 from .preparation import analysed_rows
 from .report.exports.viewer import thumbnail
+from .stored import StoredResult
 
 LONGEST_SIDE_PX = 2048  # an image with a longer side is reduced, because its objects may be larger than the part
 PART_SIDE_PX = 768
@@ -77,49 +78,35 @@ class Part:
         return clip_outliers(self.micrograph.pixels)
 
 
-def named_model(used: Mapping[str, Any]) -> str:
-    """The name of the model that the warnings of a result advise: it sees many small objects, or else its training
-    images resemble the picture. "" without such a warning. used: as in `Segmentation`."""
-    return str((used.get("small") or used.get("resembles") or {}).get("model", ""))
-
-
 def ways(
-    part: Part,
-    requested: AnalysisSettings,
-    used: Mapping[str, Any],
-    model: str,
-    offered_cards: Sequence[ModelCard],
-    *,
-    refused: bool = False,
+    part: Part, requested: AnalysisSettings, stored: StoredResult, offered_cards: Sequence[ModelCard]
 ) -> list[Way]:
     """The plausible ways besides that of the result, the likeliest first; models of the same kind come before other
     models. If the other polarity shows many objects, too, the ways are the two polarities.
 
-    requested, model, used: settings of the result, the name of its model, and the values that the settings left open.
-    offered_cards: the models that may be used. refused: whether the image seems to be of another kind; then only other
-    models are tried.
+    requested, stored: the settings of the result, and what it says; if the image seems to be of another kind, only
+    other models are tried. offered_cards: the models that may be used.
     """
-    task = tasks.find(requested.task)
-    if other := used.get("beside"):
-        polarities = used["polarity"], other["polarity"]
+    task, used, model = tasks.find(requested.task), stored.used, stored.model.name
+    if used.beside:
+        polarities = used.polarity, used.beside["polarity"]
         return [Way(f"{one.capitalize()} {task.things}", {"model": model, "polarity": one}) for one in polarities]
-    advised_model = named_model(used)
     others = [card for card in nearest(part.picture, offered_cards) if card.name != model]
-    others.sort(key=lambda card: (card.name != advised_model, card.task != requested.task))
+    others.sort(key=lambda card: (card.name != used.advised_model, card.task != requested.task))
     # A coarse working scale misses small objects: another model of the same kind looks for them at scale 1.
-    is_coarse = "scale" in task.settings.model_fields and used.get("scale", 1.0) <= COARSE
+    is_coarse = "scale" in task.settings.model_fields and (used.scale or 1.0) <= COARSE
     fine = {"scale": 1.0} if is_coarse else {}
     models = [
         Way(card.title, {"model": card.name} | (fine if card.task == requested.task else {}))
         for card in others[:MOST_MODELS]
     ]
     varied, names = list[Way](), task.settings.model_fields
-    if not refused and any(card.name == model for card in offered_cards):
-        if "polarity" in names and used.get("polarity"):
-            other = "bright" if used["polarity"] == "dark" else "dark"
+    if not stored.is_refused and any(card.name == model for card in offered_cards):
+        if "polarity" in names and used.polarity:
+            other = "bright" if used.polarity == "dark" else "dark"
             varied.append(Way(f"{other.capitalize()} {task.things}", {"model": model, "polarity": other}))
-        for factor, words in SCALES.items() if used.get("scale") and "scale" in names and not task.semantic else ():
-            scale = round(used["scale"] * factor, 4)
+        for factor, words in SCALES.items() if used.scale and "scale" in names and not task.semantic else ():
+            scale = round((used.scale or 1.0) * factor, 4)
             if SCALE_LIMITS[0] <= scale <= SCALE_LIMITS[1]:
                 varied.append(Way(words.format(things=task.things), {"model": model, "scale": scale}))
     return [way for pair in zip_longest(models, varied) for way in pair if way is not None]

@@ -23,6 +23,7 @@ from .measure.table import Table
 from .measure.tilt import Tilt
 from .micrograph.types import Calibration, common_calibration
 from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings, regions_of
+from .stored import Used
 from .tasks.base import Task
 
 # Why images are left out, as the user sees them.
@@ -35,8 +36,8 @@ class AnalysisRecord:
     """How the objects of one image were found. A field is None or {} if that is not known.
 
     task: the kind of analysis. settings: all requested settings, by name. card: the entries of the ModelCard at that
-    time. used: what the analysis chose or found itself, by name, such as scale and clarity, and how many outlines
-    people corrected or reviewed; see `Segmentation`. width, height: size of the image in px. data_bar: first row of
+    time. used: what the analysis chose or found itself, such as scale, and how many outlines people corrected or
+    reviewed. width, height: size of the image in px. data_bar: first row of
     the data bar, None without one. instrument: what the file says of microscope and acquisition, by name. method: the
     method that the analysis followed, if any.
     """
@@ -44,7 +45,7 @@ class AnalysisRecord:
     task: str = DEFAULT_TASK
     settings: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
-    used: Mapping[str, Any] = field(default_factory=dict)
+    used: Used = field(default_factory=Used)
     width: int | None = None
     height: int | None = None
     data_bar: int | None = None
@@ -60,7 +61,7 @@ class AnalysisRecord:
             origin.task,
             {**analysis.settings.as_dict(), **origin.settings},
             origin.card,
-            segmentation.used,
+            Used.read(segmentation.used),
             columns,
             rows,
             segmentation.rows if segmentation.rows < rows else None,
@@ -83,7 +84,7 @@ class AnalysisRecord:
     def counted_share(self) -> float:
         """The share of the analysed rows that counts: without regions to ignore and border, 0 to 1."""
         width, rows = self.frame
-        return 1 - share_of(uncounted(self.used, regions_of(self.settings.get("ignore", ()))), (rows, width))
+        return 1 - share_of(uncounted(self.used.entries, regions_of(self.settings.get("ignore", ()))), (rows, width))
 
     @property
     def is_by_model(self) -> bool:
@@ -330,16 +331,14 @@ class SampleAnalysis:
     def corrected(self) -> Corrected | None:
         """How many of the counted outlines were corrected or reviewed by a person; None if none."""
         members = [member for _, member in self.counted]
-        by_hand = [
-            member for member in members if member.record.used.get("corrected") or member.record.used.get("reviewed")
-        ]
+        by_hand = [member for member in members if member.record.used.corrected or member.record.used.reviewed]
         if not by_hand:
             return None
         return Corrected(
             images=len(by_hand),
             of_images=len(members),
-            outlines=sum(member.record.used.get("corrected", 0) for member in by_hand),
-            reviewed=sum(member.record.used.get("reviewed", 0) for member in by_hand),
+            outlines=sum(member.record.used.corrected for member in by_hand),
+            reviewed=sum(member.record.used.reviewed for member in by_hand),
             of_outlines=sum(len(member.table) for member in by_hand),
         )
 

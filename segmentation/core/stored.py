@@ -1,7 +1,8 @@
 """`StoredResult`: what a result says of itself, for everything that asks: pages, files, API, samples, comparisons,
 specifications, reference materials, control charts and studies.
 
-Only this module reads the keys of `Job.summary`, `Sample.pooled` and result.json, of every version since 1.0.
+Only this module reads the keys of `Job.summary`, `Sample.pooled` and result.json, of every version since 1.0, and of
+`Segmentation.used` in them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,33 @@ from .measure.results import PooledStatistics, Statistics, value_of
 from .micrograph.types import Calibration
 from .micrograph.vendors.facts import moment_of
 from .tasks import UnknownTask, find
+from .tasks.base import Curve
+
+# Where the parts of a result lie in `Job.summary`, for queries that do not load it whole (`JobQuerySet.with_stored`).
+PATHS = {
+    "timings": "timings",
+    "unread": "unread",
+    "curves": "curves",
+    "stored_quantities": "quantities",
+    "nm_per_pixel": "calibration__nm_per_pixel",
+    "model_used": "model__name",
+    "model_title": "model__title",
+    "dropped": "used__dropped",
+    "corrected": "used__corrected",
+    "imported": "used__imported",
+    "measurand": "statistics__counted",
+    "pieces": "statistics__pieces",
+    "unit": "statistics__unit",
+    "median": "statistics__median",
+    "median_interval": "statistics__intervals__median",
+    "median_total": "statistics__budget__median__ends",
+}
+
+
+def known_entries(kind: Any, content: Mapping[str, Any], without: set[str]) -> dict[str, Any]:
+    """The stored values of the fields of a dataclass, without null and the fields of these names."""
+    names = {entry.name for entry in fields(kind)} - without
+    return {name: content[name] for name in names & content.keys() if content[name] is not None}
 
 
 class ModelOfResult(NamedTuple):
@@ -30,6 +58,55 @@ class ModelOfResult(NamedTuple):
     title: str | None
     version: str | None
     sha256: str
+
+
+@dataclass(frozen=True)
+class Used:
+    """What the settings left open and the analysis chose, and its diagnostics, as they were stored.
+
+    entries: `Segmentation.used`. Fields with the names of entries have their values.
+    expected: the share of the outlines that are probably right, 0 to 1; 1 for a model that does not say it.
+    dropped: how many outlines were removed because they are probably wrong.
+    corrected, reviewed: how many outlines people corrected by hand, and how many they found right. step: the number of
+        the last correction in the log. imported: the file of another tool that made the outlines.
+    chosen: why this model was chosen. resembles, small: another model whose training images resemble the picture, or
+        that sees many more small objects. beside: the other polarity, if it shows more objects, too. unlike_own: the
+        model before the training with the user's own images, if the picture is unlike these.
+    concentric: the two edges of particles with shells.
+    """
+
+    entries: Mapping[str, Any] = field(default_factory=dict)
+    expected: float = 1.0
+    dropped: int = 0
+    polarity: str = ""
+    scale: float | None = None
+    second_scale: float = 1.0
+    threshold: float | None = None
+    corrected: int = 0
+    reviewed: int = 0
+    step: int | None = None
+    imported: Mapping[str, Any] = field(default_factory=dict)
+    chosen: str = ""
+    resembles: Mapping[str, Any] = field(default_factory=dict)
+    small: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    unlike_own: Mapping[str, Any] = field(default_factory=dict)
+    concentric: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, entries: Mapping[str, Any]) -> Self:
+        return cls(entries, **known_entries(cls, entries, {"entries"}))
+
+    @property
+    def is_by_network_alone(self) -> bool:
+        """Whether no other tool made the outlines and nobody has corrected or reviewed them."""
+        return not {"imported", "corrected", "reviewed"} & self.entries.keys()
+
+    @property
+    def advised_model(self) -> str:
+        """The name of the model that the warnings advise: it sees many small objects, or else its training images
+        resemble the picture. "" without such a warning."""
+        return str((self.small or self.resembles).get("model", ""))
 
 
 class PixelSizes(NamedTuple):
@@ -62,10 +139,8 @@ class StoredResult:
     dates: gives what the files of the images say of the time of acquisition, None or "" where a file is silent.
     is_of_sample: whether it is the result of several images.
     task: the name of the kind of analysis, "" if it is not known. found: outlines, counted or left out.
-    used: what the settings left open and the analysis chose, and its diagnostics (`Segmentation.used`).
     reused: whether the outlines are those of an earlier result. unread: whether a bar in the image is yet to be
         compared with the scale, None if the result does not say it. timings: seconds by stage.
-    curves: the `tasks.base.Curve`s of a kind without a size distribution, which 1.0 did not store.
     interval_note: why the numbers of a sample have no intervals. headline_quantities: the numbers by which its images
         are compared, by name.
     """
@@ -75,11 +150,9 @@ class StoredResult:
     is_of_sample: bool = False
     task: str = ""
     found: int | None = None
-    used: Mapping[str, Any] = field(default_factory=dict)
     reused: bool = False
     unread: bool | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
-    curves: Sequence[Mapping[str, Any]] = ()
     interval_note: str = ""
     headline_quantities: Sequence[str] = ()
 
@@ -88,8 +161,7 @@ class StoredResult:
         cls, content: Mapping[str, Any], dates: Callable[[], Iterable[Any]] = tuple, *, sample_task: str = ""
     ) -> Self:
         """The result with this content. sample_task: the kind of analysis of a sample, which its content lacks."""
-        names = {entry.name for entry in fields(cls)} - {"content", "dates", "is_of_sample"}
-        known = {name: content[name] for name in names & content.keys() if content[name] is not None}
+        known = known_entries(cls, content, {"content", "dates", "is_of_sample"})
         return cls(content, dates, bool(sample_task) or "images" in content, **{"task": sample_task, **known})
 
     # ---- numbers -------------------------------------------------------------------------------------
@@ -158,6 +230,11 @@ class StoredResult:
         return self.statistics.size if self.statistics else ""
 
     @cached_property
+    def curves(self) -> list[Curve]:
+        """The curves of a kind without a size distribution, which 1.0 did not store."""
+        return [Curve(**entries) for entries in self.content.get("curves") or ()]
+
+    @cached_property
     def histogram(self) -> tuple[list[float], list[list[float]]]:
         """(edges of the bars, the heights of each image); both are empty without a histogram."""
         stored = self.content.get("histogram") or {}
@@ -197,32 +274,22 @@ class StoredResult:
         """The value that was used for a setting; None if the result does not say it."""
         return self.content.get(setting)
 
-    @property
-    def expected(self) -> float:
-        """The share of the outlines that are probably right, 0 to 1; 1 for a model that does not say it."""
-        return float(self.used.get("expected", 1.0))
-
-    @property
-    def dropped(self) -> int:
-        """How many outlines were removed because they are probably wrong."""
-        return int(self.used.get("dropped", 0))
-
-    @property
-    def is_imported(self) -> bool:
-        """Whether another tool made the outlines."""
-        return bool(self.used.get("imported"))
+    @cached_property
+    def used(self) -> Used:
+        """What the settings left open and the analysis chose."""
+        return Used.read(self.content.get("used") or {})
 
     @property
     def corrections(self) -> Mapping[str, int]:
         """How many "outlines" people corrected by hand, and how many they "reviewed" and found right; of a sample a
         `measure.results.Corrected`, {} if nobody did."""
-        of_image = {"outlines": self.used.get("corrected") or 0, "reviewed": self.used.get("reviewed") or 0}
+        of_image = {"outlines": self.used.corrected, "reviewed": self.used.reviewed}
         return (self.content.get("corrected") or {}) if self.is_of_sample else of_image
 
     @property
     def is_hand_made(self) -> bool:
         """Whether people corrected outlines of the image, or another tool made them."""
-        return bool(self.corrections.get("outlines") or self.used.get("imported") or self.model.name == MASKS)
+        return bool(self.corrections.get("outlines") or self.used.imported or self.model.name == MASKS)
 
     @property
     def model(self) -> ModelOfResult:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings as site
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
@@ -19,7 +19,7 @@ from ..core.micrograph.readings import CUT_OFF
 from ..core.micrograph.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..core.pace import MEASURING_STAGES, STAGE_BEGINS, Forecast, Pace
-from ..core.stored import StoredResult
+from ..core.stored import PATHS, StoredResult
 from .base import (
     TURNS_OF_ANALYSES,
     UNFINISHED_INDEX,
@@ -57,6 +57,11 @@ class JobQuerySet(AttemptedQuerySet):
         only_scale_missing = Q(ready=False, segmentation=None, micrograph__width__gt=0, micrograph__is_archive=False)
         has_no_file_to_import = Q(segmentation__isnull=False) | Q(outlines={})
         return super().waiting().filter(has_no_file_to_import, Q(ready=True) | only_scale_missing)
+
+    def with_stored(self, *names: str) -> JobQuerySet:
+        """The jobs with parts of their results, as attributes named in `core.stored.PATHS`; the whole results may be
+        deferred."""
+        return self.annotate(**{name: F(f"summary__{PATHS[name]}") for name in names})
 
     def arriving(self) -> JobQuerySet:
         """The jobs that wait for a worker or for the reading of their image, without those whose
@@ -388,9 +393,8 @@ def recent_pace() -> Pace:
     """The durations of the stages of recent jobs. The time outside all stages (reading the image, writing files) is
     included in "report"."""
     recent = Job.objects.filter(state=Job.State.DONE, finished__isnull=False, started__isnull=False)
-    rows = recent.order_by("-finished").values_list(
-        "micrograph__width", "micrograph__height", "summary__timings", "started", "finished"
-    )
+    rows = recent.order_by("-finished").with_stored("timings")
+    rows = rows.values_list("micrograph__width", "micrograph__height", "timings", "started", "finished")
     return Pace(
         (
             width * height / 1e6,

@@ -94,7 +94,7 @@ class Sample(Owned, Attempted, JudgedResult):
         """`Job.scale_check` for all counted images: "pending" or "cut off" if it is so for one
         image, otherwise "done"."""
         counted = self.members.filter(state="done", included=True)
-        rows = counted.values_list("summary__unread", "micrograph__reading__note")
+        rows = counted.with_stored("unread").values_list("unread", "micrograph__reading__note")
         are_unread, notes = zip((False, ""), *rows, strict=True)
         return "pending" if any(are_unread) else "cut off" if CUT_OFF in notes else "done"
 

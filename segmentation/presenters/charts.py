@@ -17,7 +17,7 @@ from ..core.report.entries import CAVEAT, Entry, is_special, known_column, known
 from ..core.report.picture import PALETTE
 from ..core.report.summary import Summary
 from ..core.report.wording import per_cent
-from ..core.tasks.base import Task
+from ..core.tasks.base import Curve, Task
 
 TICKS = 5
 MAIN_OTHERS = 3  # so many further numbers of a class are in the main sentence
@@ -71,17 +71,17 @@ def polygon(edges: Sequence[float], heights: Sequence[float]) -> list[tuple[floa
     return [(edges[0], 0.0), *(((low + high) / 2, height) for low, high, height in bins), (edges[-1], 0.0)]
 
 
-def lines_of(curve: Mapping[str, Any], names: Iterable[str]) -> list[list[tuple[float, float | None]]]:
+def lines_of(curve: Curve, names: Iterable[str]) -> list[list[tuple[float, float | None]]]:
     """The lines of these names in a stored curve (core.tasks.base.Curve), or its only line, as points (x, y)."""
-    x, lines = curve["x"], curve["lines"]
+    x, lines = curve.x, curve.lines
     ys = [lines.get(name, []) for name in names] if len(lines) > 1 else lines.values()
     return [polygon(x, y) if len(x) > len(y) > 0 else list(zip(x, y, strict=False)) for y in ys]
 
 
-def rebin_to_common_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def rebin_to_common_edges(curves: Sequence[Curve]) -> list[Curve]:
     """Stored curves of one line each, ready to be drawn over each other. If all are histograms (each has equal bins),
     they get common bins, as wide as the widest, so that equal heights are equal shares."""
-    lines = [(curve["x"], *curve["lines"].values()) for curve in curves]
+    lines = [(curve.x, *curve.lines.values()) for curve in curves]
     if any(len(x) <= len(y) for x, y in lines):
         return list(curves)
     width = max(x[-1] - x[-2] for x, _ in lines)
@@ -91,7 +91,7 @@ def rebin_to_common_edges(curves: Sequence[Mapping[str, Any]]) -> list[Mapping[s
     )
     edges = width * np.arange(first_edge, last_edge + 1)
     shares = (np.diff(np.interp(edges, x, np.cumsum([0, *y]))).tolist() for x, y in lines)
-    return [{"x": edges.tolist(), "lines": {"": share}} for share in shares]
+    return [replace(curve, x=edges.tolist(), lines={"": share}) for curve, share in zip(curves, shares, strict=True)]
 
 
 class Band(NamedTuple):

@@ -83,14 +83,14 @@ class Choices:
             card.task: card.name for card in reversed(offered_models(self.job.owner)) if card.task != self.task.name
         }
         models |= {name: cards.automatic_name(name) for name in cards.tasks_of_several() & models.keys()}
-        kinds = sorted(models, key=lambda name: (name != self.used.get("resembles", {}).get("task"), name))
+        kinds = sorted(models, key=lambda name: (name != self.used.resembles.get("task"), name))
         return [SettingButton(f"Analyse as {find(name).things}", "model", models[name]) for name in kinds]
 
     @property
     def earlier_model_buttons(self) -> list[SettingButton]:
         """A button for the model from which the user's own model was trained further, if the image is unlike the
         images of that training; otherwise []."""
-        name = self.used.get("unlike_own", {}).get("began_with")
+        name = self.used.unlike_own.get("began_with")
         reason = "Another model may fit better."
         return [
             SettingButton(f"analyse with {card.title}", "model", card.name, reason)
@@ -103,7 +103,7 @@ class Choices:
         """A button for each other edge that all outlines may follow, if particles show two edges, one around the
         other, or if an edge was chosen before."""
         current_edge = (self.job.settings or {}).get("edge", "auto")
-        if current_edge == "auto" and not self.used.get("concentric"):
+        if current_edge == "auto" and not self.used.concentric:
             return []
         reasons = {"outer": "Each whole particle, its shell included.", "inner": "The cores alone."}
         return [

@@ -37,11 +37,11 @@ class Provenance:
         name = imported_words(used) or cards.full_title(model.title or self.job.model_name, model.version)
         if (card := self._card) and may_look_at(card.name, self.job.owner):
             name = format_html('<a href="{}">{}</a>', reverse("model", args=[card.name]), name)
-        if reason := used.get("chosen"):
+        if reason := used.chosen:
             name = format_html("{}, automatic. {}", name, reason)
         return [
             ("Kind of analysis", self.task.title),
-            ("Outlines" if self.stored.is_imported else "Model", name),
+            ("Outlines" if self.stored.used.imported else "Model", name),
             *self._settings(changed=True),
         ]
 
@@ -52,14 +52,9 @@ class Provenance:
         earlier = ", with the outlines of the earlier result" if self.stored.reused else ""
         return [
             *self._settings(changed=False),
-            ("Their file" if self.stored.is_imported else "Weights", f"sha256 {sha256[:12]}…"),
+            ("Their file" if self.stored.used.imported else "Weights", f"sha256 {sha256[:12]}…"),
             ("Computing time", f"{significant(seconds, 2)} s{earlier}"),
         ]
-
-    @property
-    def removed_count(self) -> int:
-        """How many outlines were removed because they are probably wrong."""
-        return self.stored.dropped
 
     @property
     def imported_line(self) -> str:

@@ -43,7 +43,7 @@ class Result(ChartedSummary):
     def __init__(self, job: Job) -> None:
         self.job = job
         stored = self.stored = job.stored
-        self.used, self.task = stored.used, find(stored.task)
+        self.task = find(stored.task)
         super().__init__(stored.statistics, stored.quantities, self.task.thing, self.task.things)
         self.choices, self.provenance = Choices(job), Provenance(job)
         self.calibration = job.calibration
@@ -65,19 +65,18 @@ class Result(ChartedSummary):
     def needs_proposals(self) -> bool:
         """Whether the page tries other settings automatically: a network found nothing, or nothing sure, or other
         settings would show more."""
-        used = self.used
+        used = self.stored.used
         if not self.may_propose:
             return False
         none_kept = self.statistics is not None and not self.kept
-        looks_like_other_kind = used.get("resembles", {}).get("recognised", False)
-        shows_more = bool({"beside", "small"} & used.keys())
-        is_doubtful = bool(self.unsure) or looks_like_other_kind or shows_more or self.stored.expected < LEAST_EXPECTED
+        shows_more = bool(used.resembles.get("recognised") or used.beside or used.small)
+        is_doubtful = bool(self.unsure) or shows_more or used.expected < LEAST_EXPECTED
         return self.is_empty or self.is_refused or none_kept or is_doubtful
 
     @property
     def may_propose(self) -> bool:
-        """Whether other settings can be tried: only if a network made the outlines, and nobody has corrected them."""
-        return not {"imported", "corrected", "reviewed"} & self.used.keys()
+        """Whether other settings can be tried."""
+        return self.stored.used.is_by_network_alone
 
     @property
     def notices(self) -> list[Flag | SettingButton]:
@@ -152,7 +151,7 @@ class Result(ChartedSummary):
     def curves(self) -> list[Lines]:
         """The curves of a kind without a size distribution; [] for results of versions that stored none."""
         curves, names = () if self.statistics else self.stored.curves, [row.name for row in self.classes]
-        charts = (Lines.of(lines_of(curve, names), curve["title"], curve["across"], from_zero=True) for curve in curves)
+        charts = (Lines.of(lines_of(curve, names), curve.title, curve.across, from_zero=True) for curve in curves)
         return [chart for chart in charts if chart]
 
     @property

@@ -9,8 +9,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from django.db.models import F, Q, QuerySet
-from django.db.models.fields.json import KT
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
@@ -39,8 +38,6 @@ BARS_HEIGHT = 32.0  # of the small histograms, whose width is 100
 MANY_IMAGES = 20  # a page with more images asks for their rows less often
 EXCLUDED = "left out by you"
 PENDING = "not counted yet"
-# The stored values of `used.corrected` and `used.imported` if no person or other tool made an outline.
-NOBODY = ("0", "null")
 STATES = {
     Sample.State.WAITING: "images under way",
     Sample.State.QUEUED: "waiting to be counted together",
@@ -227,10 +224,10 @@ class PooledResult(ChartedSummary):
         images = self.stored.images
         counted = {image.pk: i for i, image in enumerate(images) if not (self.statistics or image.excluded)}
         overlaid: dict[tuple[str, str], dict[int, Any]] = {}
-        for pk, curves in Job.objects.filter(pk__in=counted).values_list("pk", "summary__curves"):
-            for curve in curves or ():
-                if len(curve["lines"]) == 1:
-                    overlaid.setdefault((curve["title"], curve["across"]), {})[counted[str(pk)]] = curve
+        for pk, stored in Job.objects.filter(pk__in=counted).with_stored("curves").values_list("pk", "curves"):
+            for curve in StoredResult.read({"curves": stored}).curves:
+                if len(curve.lines) == 1:
+                    overlaid.setdefault((curve.title, curve.across), {})[counted[str(pk)]] = curve
         charts = []
         for titles, group in overlaid.items():
             lines = dict(
@@ -274,7 +271,7 @@ class PooledResult(ChartedSummary):
     def facts(self) -> list[tuple[str, str]]:
         """The models that outlined its images, and the settings that differ from the default: terms and their words."""
         model = title_of(AnalysisSettings.from_dict(self.sample.settings).segmentation.model)
-        titles = dict.fromkeys(row.job.by for row in self.images if row.job and row.job.by)
+        titles = dict.fromkeys(row.job.model_title for row in self.images if row.job and row.job.model_title)
         model_names = ", ".join([*titles, *([model.lower()] if titles and model == BY_IMAGE else [])])
         return [("Kind of analysis", self.task.title), ("Model", model_names or model), *self._settings(changed=True)]
 
@@ -331,10 +328,8 @@ class PooledResult(ChartedSummary):
     @cached_property
     def images(self) -> list[ImageRow]:
         """A row for each image, in the order of the files; images that are still to be read come last. Summaries of
-        jobs are large and not loaded: only three values of them, as attributes `nm_per_pixel`, `by` (title of the
-        model) and `dropped` (number of removed outlines)."""
-        paths = {"nm_per_pixel": "calibration__nm_per_pixel", "by": "model__title", "dropped": "used__dropped"}
-        jobs = sorted_by_name(self._members().annotate(**{name: F(f"summary__{path}") for name, path in paths.items()}))
+        jobs are large and not loaded: only three values of them, as attributes."""
+        jobs = sorted_by_name(self._members().with_stored("nm_per_pixel", "model_title", "dropped"))
         return self._rows(jobs, thumbnails([job.pk for job in jobs]))
 
     @property
@@ -355,9 +350,9 @@ class PooledResult(ChartedSummary):
             sizes = [job.nm_per_pixel for job in jobs]
             rows = [replace(row, scale=scale_range(nm, nm)) if nm else row for row, nm in zip(rows, sizes, strict=True)]
         rows = self._with_others(rows)
-        names = ("quantities", "statistics__unit", "statistics__median", "statistics__intervals__median")
-        names = tuple(f"summary__{name}" for name in (*names, "statistics__budget__median__ends"))
-        of_jobs = Job.objects.filter(pk__in=[job.pk for job in jobs], state=Job.State.DONE).values_list("pk", *names)
+        names = ("stored_quantities", "unit", "median", "median_interval", "median_total")
+        finished = Job.objects.filter(pk__in=[job.pk for job in jobs], state=Job.State.DONE)
+        of_jobs = finished.with_stored(*names).values_list("pk", *names)
         by_job: dict[Any, dict[str, list[Any]]] = {}
         for pk, numbers, unit, median, counting, total in of_jobs:
             if median:  # with its interval, so that it gets the same digits as on its own page
@@ -399,14 +394,16 @@ class PooledResult(ChartedSummary):
         finished = Job.objects.filter(own_results, micrograph__in=images, state=Job.State.DONE).order_by(
             "created", "pk"
         )
-        paths = {f"by_{name}": KT(f"summary__used__{name}") for name in ("corrected", "imported")}
-        results = finished.annotate(**paths).values("pk", "micrograph", "sample", "settings__task", *paths)
+        makers = "corrected", "imported"
+        results = finished.with_stored(*makers).values_list(
+            "pk", "micrograph", "sample", "settings__task", *makers, named=True
+        )
         kind = self.sample.settings["task"]
-        by_hand = {result["pk"]: any(str(result[name] or 0) not in NOBODY for name in paths) for result in results}
+        by_hand = {result.pk: bool(result.corrected or result.imported) for result in results}
         others = {
-            (result["micrograph"], by_hand[result["pk"]]): result["pk"]
+            (result.micrograph, by_hand[result.pk]): result.pk
             for result in results
-            if not result["sample"] and result["settings__task"] == kind
+            if not result.sample and result.settings__task == kind
         }
 
         def with_other(row: ImageRow) -> ImageRow:

@@ -67,7 +67,7 @@ def saving_as_method(context: dict[str, Any], job: Job) -> dict[str, Any] | None
     request = context["request"]
     if not request.user.is_authenticated or not is_open(job, request.user, request.visitor):
         return None
-    if job.stored.is_imported:  # its outlines are those of another tool
+    if job.stored.used.imported:  # its outlines are those of another tool
         return None
     methods = Method.objects.visible_to(request.user).filter(versions__description__task=job.stored.task)
     return {"methods": methods.distinct(), "groups": groups_of_account(request.user)}

@@ -71,7 +71,7 @@ def _used_settings(side: Compared) -> AnalysisSettings:
     settings = AnalysisSettings.from_dict(side.settings)
     is_counted = {"state": Job.State.DONE, "included": True}
     jobs = Job.objects.filter(pk=side.pk) if isinstance(side, Job) else side.members.filter(**is_counted)
-    names = {*jobs.values_list("summary__model__name", flat=True)} - {None}
+    names = {*jobs.with_stored("model_used").values_list("model_used", flat=True)} - {None}
     return settings.replaced(model=", ".join(sorted(names))) if names else settings
 
 

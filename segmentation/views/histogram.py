@@ -107,11 +107,6 @@ def pooled_population(
     )
 
 
-def _counted_pieces(counted: str | None, pieces: Pieces | None) -> Pieces | None:
-    """The stored pieces of an image if its numbers are of all particles ("all"), hidden ones too; else None."""
-    return pieces if counted == "all" else None
-
-
 @require_safe
 @never_cache
 def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
@@ -124,7 +119,9 @@ def histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     try:
         size = statistics.size if statistics else SIZE
         objects = _stored_objects(artifact.file.storage, artifact.file.name, size)
-        population = objects.population(statistics and _counted_pieces(statistics.counted, statistics.pieces))
+        # Pieces count where the numbers are of all particles, hidden ones too.
+        pieces = statistics.pieces if statistics and statistics.counted == "all" else None
+        population = objects.population(pieces)
     except (OSError, ValueError, KeyError, TypeError):
         raise Http404 from None
     return JsonResponse(histogram_content(population, request.GET, tasks.find(job.get_settings().task)))
@@ -142,10 +139,10 @@ def sample_histogram(request: HttpRequest, pk: UUID) -> JsonResponse:
     if not names or stored.statistics is None:
         raise Http404
     keys = [key for key in counting if key in names]
-    entries = ("summary__statistics__counted", "summary__statistics__pieces")
+    jobs = Job.objects.filter(pk__in=keys).with_stored("measurand", "pieces")
     stored_pieces = {
-        str(key): _counted_pieces(*counted_and_pieces)
-        for key, *counted_and_pieces in Job.objects.filter(pk__in=keys).values_list("pk", *entries)
+        str(key): pieces if measurand == "all" else None
+        for key, measurand, pieces in jobs.values_list("pk", "measurand", "pieces")
     }
     try:
         storage = artifacts.model._meta.get_field("file").storage

@@ -13,7 +13,7 @@ from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.filters import set_aside
+from segmentation.core.measure.filters import judge
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -90,7 +90,7 @@ def analysis_of(
     rows = labels.shape[0] if rows is None else rows
     pixels = grey_of(labels) if pixels is None else pixels
     confidence = np.full(n, 0.95, np.float32) if confidence is None else confidence
-    table = set_aside(measure(labels, pixels, confidence, calibration.nm_per_pixel, rows), filter)
+    table = judge(measure(labels, pixels, confidence, calibration.nm_per_pixel, rows), filter)
     statistics = summarise(table, Conditions(filter=filter))
     return Analysis(
         micrograph=Micrograph(pixels, name, "ab" * 32, calibration, {"instrument": "ZEISS Sigma"}),

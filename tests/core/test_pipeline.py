@@ -23,7 +23,7 @@ from segmentation.core.network.likeness import LIKENESS, OWN_IMAGES, describe, l
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import analyse, measure, segment
-from segmentation.core.proposing import named_model
+from segmentation.core.stored import Used
 from segmentation.core.tasks.judgement import EVIDENT, is_out_of_domain
 from segmentation.lab.training.synthesis.bodies import make_body
 from segmentation.lab.training.synthesis.render import random_rendering
@@ -477,7 +477,8 @@ def test_specks_on_supports_that_look_like_large_particles_are_counted_or_named(
     assert made.segmentation.used["polarity"] == ("dark" if dark else "bright")
     if dark:
         small = made.segmentation.used["small"]
-        assert small["model"] == named_model(made.segmentation.used) == "supported" and 25 <= small["count"] <= 60
+        advised_model = Used.read(made.segmentation.used).advised_model
+        assert small["model"] == advised_model == "supported" and 25 <= small["count"] <= 60
         assert any(flag.doubt and "small objects are left out" in flag.short for flag in made.flags)
     else:
         assert made.segmentation.provenance.card["name"] == "supported" and 30 <= made.table.kept.sum() <= 60

@@ -15,6 +15,7 @@ from segmentation.core.labels.operations import correct
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.filters import BY_OTHERS
 from segmentation.core.report.wording import corrected_words
+from segmentation.core.stored import Used
 from segmentation.models import Job
 from segmentation.models import Segmentation as Stored
 from segmentation.services.ground import tables
@@ -48,7 +49,7 @@ def test_a_revision_measures_what_was_corrected_without_a_model(send, script, re
     used = job.summary["used"]
     assert job.summary["found"] == 3 and (used["corrected"], used["reviewed"]) == (3, 1)
     page = script.get(f"/jobs/{job.pk}/").content.decode()
-    sentence = corrected_words({"corrected": 3, "reviewed": 1})
+    sentence = corrected_words(Used(corrected=3, reviewed=1))
     assert page.count(sentence) == 2, "below the name and in the list of revisions"
     assert "compare with the one before" in page
     child = job.segmentation

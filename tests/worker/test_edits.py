@@ -232,7 +232,7 @@ def test_rows_of_1_0_are_read_and_taken_back(send, script, result):
         row.hash = previous = row.computed_hash()
         row.save()
     Job.objects.filter(pk=result.pk).update(edit_hash=previous)
-    service._recent = service._CorrectionsCache()
+    service._recent = service.Recent()
     assert send(3, SPLIT, UNDO, UNDO).json()["base"] == 6
     assert edits_service.broken_edits(Job.objects.get(pk=result.pk)) == []
     assert (labels_of(script, result) == squares()).all() and get(script, result, "edits").json()["standing"] == 0
@@ -299,7 +299,7 @@ def test_the_same_request_twice_at_once_is_made_once(send, monkeypatch):
 
 def test_a_result_is_read_once_whatever_is_refused_meanwhile(send, script, result, monkeypatch):
     read, times = service.open_outlines, []
-    monkeypatch.setattr(service, "_recent", service._CorrectionsCache())
+    monkeypatch.setattr(service, "_recent", service.Recent())
     monkeypatch.setattr(service, "open_outlines", lambda *args: times.append(1) or read(*args))
     assert send(0, DELETE, {"op": "delete", "ids": [99]}).status_code == 422
     assert send(0, DELETE).status_code == 200 and send(0, SPLIT).status_code == 409
@@ -311,21 +311,21 @@ def test_what_is_kept_of_another_log_is_not_used(send, script, result):
     send(0, DELETE)
     Edit.objects.all().delete()
     Job.objects.filter(pk=result.pk).update(edit_count=0, edit_hash="")
-    entry = service._recent._by_job[result.pk]
+    entry = service._recent.entries[result.pk]
     send(0, {"op": "delete", "ids": [3]}, {"op": "delete", "ids": [1]})
-    service._recent._by_job[result.pk] = entry
+    service._recent.entries[result.pk] = entry
     assert get(script, result, "labels?format=objects").json()["ids"] == [2]
     Job.objects.filter(pk=result.pk).update(edit_count=1, edit_hash=Edit.objects.get(sequence=1).hash)
-    service._recent._by_job[result.pk] = entry
+    service._recent.entries[result.pk] = entry
     assert get(script, result, "labels?format=objects").json()["ids"] == [1, 2]
 
 
 @pytest.mark.services
 def test_what_another_process_stored_meanwhile_is_known(send, result, monkeypatch):
     send(0, DELETE)
-    monkeypatch.setattr(service, "_recent", service._CorrectionsCache())
+    monkeypatch.setattr(service, "_recent", service.Recent())
     assert send(1, {"op": "restore", "ids": [2]}).status_code == 200
-    monkeypatch.setattr(service, "_recent", service._CorrectionsCache())
+    monkeypatch.setattr(service, "_recent", service.Recent())
     assert (outlines(result) == squares()).all()
 
 
@@ -492,7 +492,7 @@ def test_whole_numbers_are_stored_as_any_database_gives_them_back(send, result):
 def test_outlines_of_an_altered_log_are_not_shown(send, script, result, monkeypatch):
     send(0, DELETE)
     Edit.objects.update(patch={})
-    monkeypatch.setattr(service, "_recent", service._CorrectionsCache())
+    monkeypatch.setattr(service, "_recent", service.Recent())
     assert script.get(f"/api/v1/jobs/{result.pk}/labels").json()["error"] == service.ALTERED
     assert send(1, SPLIT).status_code == 409
 

@@ -14,6 +14,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.network import cards
 from segmentation.core.proposing import Part, ways
+from segmentation.core.stored import StoredResult
 from segmentation.core.tasks.judgement import without_numbers
 from segmentation.models import Job, Proposals
 from segmentation.services.results import jobs
@@ -48,6 +49,10 @@ def part_of(shape=(300, 400), **settings):
     return Part.of(analysis.micrograph, AnalysisSettings.of(**settings))
 
 
+def stored(used, **more):
+    return StoredResult.read({"model": {"name": "particles"}, "used": used, **more})
+
+
 @pytest.fixture
 def asked(make_job, alice, client, here, monkeypatch):
     """Other ways of a result without outlines, as its page asks for them; `try_way` is replaced."""
@@ -64,17 +69,17 @@ def page_of(client, job):
 
 def test_the_likeliest_models_the_other_polarity_and_two_scales(here):
     used = {"polarity": "bright", "scale": 0.5}
-    candidates = ways(part_of(), AnalysisSettings.of(), used, "particles", here)
+    candidates = ways(part_of(), AnalysisSettings.of(), stored(used), here)
     settings = [way.settings for way in candidates]
     others = [{"model": card.name, "scale": 1.0} for card in here[1:5]]  # of the same kind, after a coarse reading
     varied = [{"model": "particles", **way} for way in ({"polarity": "dark"}, {"scale": 0.25}, {"scale": 1.0})]
     assert settings == [others[0], varied[0], others[1], varied[1], others[2], varied[2], others[3]]
-    advised = ways(part_of(), AnalysisSettings.of(), {**used, "resembles": {"model": "coatings"}}, "particles", here)
+    advised = ways(part_of(), AnalysisSettings.of(), stored({**used, "resembles": {"model": "coatings"}}), here)
     assert advised[0].settings["model"] == "coatings", "what the image looks like is tried first"
     beside = {**used, "beside": {"polarity": "dark", "count": 8}}
-    both = ways(part_of(), AnalysisSettings.of(), beside, "particles", here)
+    both = ways(part_of(), AnalysisSettings.of(), stored(beside), here)
     assert [way.settings["polarity"] for way in both] == ["bright", "dark"], "the two are shown side by side"
-    of_another_kind = ways(part_of(), AnalysisSettings.of(), used, "particles", here, refused=True)
+    of_another_kind = ways(part_of(), AnalysisSettings.of(), stored(used, refused=True), here)
     assert [way.settings for way in of_another_kind] == others
 
 
@@ -84,7 +89,7 @@ def test_a_model_of_the_same_kind_is_first_and_looks_closely_at_what_was_read_co
     every = [replace(card, name=name, task=task) for name, task in tasks_of.items()]
     monkeypatch.setattr(proposing, "nearest", lambda picture, among: list(among))
     coarse, fine = (
-        ways(part_of(), AnalysisSettings.of(), {"polarity": "dark", "scale": scale}, "particles", every)[0].settings
+        ways(part_of(), AnalysisSettings.of(), stored({"polarity": "dark", "scale": scale}), every)[0].settings
         for scale in (0.2, 1.0)
     )
     assert (coarse, fine) == ({"model": "supported", "scale": 1.0}, {"model": "supported"})

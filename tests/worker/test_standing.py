@@ -70,8 +70,8 @@ def test_what_is_taken_back_is_as_it_was_measured_also_in_another_process(send, 
     expected = [automatic[1], automatic[2], {"id": 4, "gone": True}]
     rows = standing(measured, 2).rows
     assert [{name: row[name] for name in row if name != "cells"} for row in rows] == expected
-    monkeypatch.setattr(service, "_recent", service._ObjectsCache())
-    monkeypatch.setattr(edits, "_recent", edits._CorrectionsCache())
+    monkeypatch.setattr(service, "_recent", service.Recent())
+    monkeypatch.setattr(edits, "_recent", edits.Recent())
     assert standing(measured, 2).rows == rows and standing(measured, 4).rows == []
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import norm
 
 from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.filters import set_aside
+from segmentation.core.measure.filters import judge
 from segmentation.core.measure.nano import Terms, nano_card, variants_of
 from segmentation.core.measure.quantities import COLUMNS
 from segmentation.core.measure.table import Table
@@ -59,7 +59,7 @@ class Specimen:
         columns = {name: np.ones(len(width)) for name in COLUMNS if name not in ("class", "area_fraction")}
         columns |= {"min_feret": width, "ecd": width, "area": np.rint(width**2 * np.pi / 4)}
         columns |= {"touches_frame": np.zeros(len(width), bool), "kept": np.ones(len(width), bool)}
-        return set_aside(Table.of_pixels({**columns, "reason": np.full(len(width), "", "U40")}, used), True)
+        return judge(Table.of_pixels({**columns, "reason": np.full(len(width), "", "U40")}, used), True)
 
 
 def _fields(median: float, gsd: float = 1.4, between: float = 0.1) -> Field:

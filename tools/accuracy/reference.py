@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 from scipy import ndimage
 
-from segmentation.core.measure.filters import Reason, set_aside
+from segmentation.core.measure.filters import Reason, judge
 from segmentation.core.measure.shapes import measure
 from segmentation.core.measure.table import Table
 
@@ -29,7 +29,7 @@ def tables(folder: Path = MASKS) -> list[Table]:
         labels = ndimage.label(tifffile.imread(file) > 0)[0].astype(np.int32)
         n = int(labels.max())
         table = measure(labels, np.zeros(labels.shape, np.uint8), np.ones(n, np.float32), NM_PER_PIXEL, len(labels))
-        judged.append(set_aside(table, False))
+        judged.append(judge(table, False))
     return judged
 
 

@@ -36,7 +36,7 @@ from segmentation.core.labels.options import OUTLINE_ERRORS, ParticleOptions
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure.bins import NANO_NM
 from segmentation.core.measure.budget import COVERAGE
-from segmentation.core.measure.filters import LEAST_CONFIDENCE, Reason, set_aside
+from segmentation.core.measure.filters import LEAST_CONFIDENCE, Reason, judge
 from segmentation.core.measure.matching import (
     RIGHT_IOU,
     ErrorKinds,
@@ -152,7 +152,7 @@ def row_of(case: ImageWithTruth, error: Mapping[str, float] | None = None) -> Ro
         return None
     unknown = np.full(int(labels.max()), np.nan, np.float32)
     table = shapes_of(labels, case.micrograph.pixels, unknown, None, case.segmentation.rows)
-    every = set_aside(table, MEASURED.measurement.filter).kept
+    every = judge(table, MEASURED.measurement.filter).kept
     seen = every & ~mostly_hidden(labels, table)
     sizes = table.length("min_feret")
     if seen.sum() < FEWEST:

@@ -56,14 +56,14 @@ class Number:
     @classmethod
     def of(cls, entry: Entry) -> Number:
         """The number of an entry, with the values that result.json has."""
-        stored, quantity = json_value(entry.number.as_dict()), known_number(entry.name)
-        ends = stored["interval"]
+        written, quantity = json_value(entry.number.as_dict()), known_number(entry.name)
+        ends = written["interval"]
         return cls(
             name=entry.name,
-            value=stored["value"],
+            value=written["value"],
             interval=None if ends is None or None in ends else (ends[0], ends[1]),
             includes=entry.includes,
-            unit=stored["unit"],
+            unit=written["unit"],
             title=quantity.title,
             definition=quantity.definition,
             source=quantity.source,

@@ -17,16 +17,15 @@ from numpy.typing import NDArray
 
 from ..labels.segmentation import Segmentation
 from ..micrograph.types import Calibration, Micrograph
-from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from .bootstrap import why_no_intervals
 from .distribution import Edge, Floats, WeightedSizes, effective_number
 from .figure_draws import t95, with_scale_uncertainty
-from .filters import Reason, by_reason, set_aside, whole_only, with_decisions, with_reasons_lifted
+from .filters import Reason, Signals, by_reason, judge, whole_only
 from .outlines.polygons import ObjectOutlines, Shifts
 from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
-from .regions import CountedArea, framed_by_border, set_regions_aside
+from .regions import CountedArea, are_inside, framed_by_border, masks_by_reason
 from .results import Statistics
 from .table import Table
 
@@ -39,14 +38,14 @@ def table_of(
     micrograph: Micrograph,
     settings: MeasurementSettings,
     calibration: Calibration,
+    signals: Signals,
     *,
     too_small: Sequence[Reason] = (),
     **measured: NDArray[Any],
 ) -> Table:
     """The judged table, with a row for each object; those that touch the frame are counted.
 
-    measured: further columns (n,), lengths in px. too_small: reasons of the filter that apply even
-    with the filter off.
+    measured: further columns (n,), lengths in px. signals, too_small: see `judge`, without the signals of regions.
     """
     from . import shapes
 
@@ -55,12 +54,17 @@ def table_of(
     outlines = ObjectOutlines(labels, Shifts.of(segmentation.maps))
     table = shapes.measure(*inputs, outlines=outlines).with_measures(**measured)
     table = framed_by_border(table, segmentation.used, labels)
-    marks = segmentation.used.get(MARKS, ())
-    table = set_regions_aside(table, labels, marks, str(Reason.MARKED), segmentation.labels.shape)
-    table = set_regions_aside(table, labels, settings.ignore, str(Reason.IGNORED), micrograph.shape)
-    table = with_decisions(table, segmentation, settings.faint_limit)
-    judged = set_aside(table, settings.filter, too_small)
-    return with_reasons_lifted(judged, [Reason.FRAME]).with_ids(segmentation.ids)
+    masks = masks_by_reason(segmentation, settings.ignore)
+    inside = {reason: are_inside(labels, mask, len(table)) for reason, mask in masks.items()}
+    return judge(
+        table,
+        settings.filter,
+        {**signals, **inside},
+        person=segmentation,
+        faint_limit=settings.faint_limit,
+        too_small=too_small,
+        screened=False,
+    ).with_ids(segmentation.ids)
 
 
 def distribution(

@@ -1,5 +1,5 @@
-"""The reasons why an object is left out of the numbers, and the rules that give each object its
-reason.
+"""The reasons why an object is left out of the numbers, in one ordered list, and the one judge that gives each object
+its reason. A new reason is one entry of `Reason`.
 
 A reason is a short text, which is stored in the table, and a sentence with its limit.
 """
@@ -7,10 +7,10 @@ A reason is a short text, which is stored in the table, and a sentence with its 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,152 +31,199 @@ MEASURANDS = {"seen": "particles whose outline can be seen", "all": "all particl
 
 
 class Reason(StrEnum):
-    """The reasons. If several apply, `set_aside` gives the first in this order (but GAP before
-    FAINT)."""
+    """Why an object does not count. If several reasons hold, `judge` gives the first in this order.
 
-    UNLIKE = "unusual picture"  # unlike the pictures that the model learnt from
-    IGNORED = "in a region to ignore"
-    MARKED = "writing or drawing on the picture"
-    FRAME = "touches the frame"
-    SLIP = "a few pixels only"
-    FAINT = "much fainter than the others"
-    GAP = "gap between particles"
-    HIDDEN = "mostly hidden by others"  # only in results of older versions
-    SMALL = "smaller than the filter"
-    UNRESOLVED = "below the resolution limit"
-    UNSURE = "low confidence"
-    ODD = "odd shape"
-    SHORT = "not clearly a fibre"
-    THIN = "thinner than 3 px"
-    PIECE = "piece between other fibres"
+    group: who or what judges, one of GROUPS. definition: one sentence for the user, with the limit. holds: of a table
+    in px, (n,) whether it holds for each object; None where something else than the measures of the object tells it.
+    """
+
+    group: str
+    definition: str
+    holds: Callable[[Table], NDArray[np.bool_]] | None
+
+    def __new__(
+        cls, text: str, group: str, definition: str, holds: Callable[[Table], NDArray[np.bool_]] | None = None
+    ) -> Self:
+        reason = str.__new__(cls, text)
+        reason._value_, reason.group, reason.definition, reason.holds = text, group, definition, holds
+        return reason
+
+    UNLIKE = (  # unlike the pictures that the model learnt from
+        "unusual picture",
+        "image",
+        "The image clearly shows another kind than the model knows. “Yes, measure” counts its outlines.",
+    )
+    IGNORED = "in a region to ignore", "region", "It lies in a region that somebody drew to be ignored."
+    MARKED = (
+        "writing or drawing on the picture",
+        "region",
+        "Letters, arrows, lines or other marks were drawn here on the picture. They are no specimen.",
+    )
+    FRAME = (
+        "touches the frame",
+        "always",
+        "It reaches the edge of the analysed area, so a part of it may be outside the image.",
+        lambda px: px["touches_frame"].astype(bool),
+    )
+    SLIP = (
+        "a few pixels only",
+        "always",
+        f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
+        # Converting to nm and back may change the last digit, and many sizes lie exactly at a limit.
+        lambda px: np.rint(px["area_px2"]) < SLIP_PX,
+    )
+    FAINT = (
+        "much fainter than the others",
+        "others",
+        "It is much fainter than the other outlines, like specks of the substrate. The limit is the setting “Least"
+        " contrast that counts”.",
+    )
+    GAP = (
+        "gap between particles",
+        "others",
+        "Its contrast is opposite to that of the particles, so it is probably a gap.",
+    )
+    HIDDEN = (  # only in results of older versions
+        "mostly hidden by others",
+        "others",
+        "Other outlines touched it along most of its rim, so a part of its particle may be hidden. Versions up to 1.1"
+        " left such outlines out. They count now, with the size that can be seen.",
+    )
+    SMALL = (
+        "smaller than the filter",
+        "filter",
+        f"Its area is less than {SMALL_PX} px (filter: 9 px² between the centres of its outer pixels).",
+        lambda px: np.rint(px["area_px2"]) < SMALL_PX,
+    )
+    UNRESOLVED = (
+        "below the resolution limit",
+        "filter",
+        f"Its minimum Feret diameter is less than {RESOLVED_PX:g} px: an outline is known to about half a"
+        " pixel, so its size would be uncertain by more than 10 %.",
+        lambda px: px["min_feret_px"].round(9) < RESOLVED_PX,
+    )
+    UNSURE = (
+        "low confidence",
+        "filter",
+        f"Its confidence, the probability that the outline is right, is less than {100 * LEAST_CONFIDENCE:g} %.",
+        lambda px: px["confidence"] < LEAST_CONFIDENCE,  # NaN, where none was measured, is not low
+    )
+    ODD = (
+        "odd shape",
+        "filter",
+        f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
+        " as is usual for several particles or a crack, not for one particle.",
+        lambda px: (px["solidity"] < LEAST_SOLIDITY) | (px["aspect_ratio"] < LEAST_ASPECT_RATIO),
+    )
+    SHORT = (
+        "not clearly a fibre",
+        "fibres",
+        "Its middle line was short for its area: a bead, a speck, or fibres that could not be separated. It counts as"
+        " another object.",
+    )
+    THIN = (
+        "thinner than 3 px",
+        "fibres",
+        "It, or most of the fibres, are under 3 px wide, which is too narrow for a diameter. Take an image at a higher"
+        " magnification.",
+    )
+    PIECE = (
+        "piece between other fibres",
+        "fibres",
+        "It is shorter than three typical fibre widths and shows no end. It is a piece of a fibre that others cover.",
+    )
 
     @property
-    def definition(self) -> str:
-        """One sentence for the user, with the limit."""
-        return _DEFINITIONS[self]
+    def overrules(self) -> bool:
+        """Whether it holds for an object that a person confirmed, too: the area of a region to ignore does not count,
+        and part of an object at the frame is not seen."""
+        return self.group in ("always", "fibres") or self is Reason.IGNORED
 
 
-# Groups of reasons. ALWAYS apply even with the filter off; FILTER_REASONS only with the filter on.
-ALWAYS = (Reason.FRAME, Reason.SLIP)
-FILTER_REASONS = (Reason.SMALL, Reason.UNRESOLVED, Reason.UNSURE, Reason.ODD)
-BY_OTHERS = (Reason.FAINT, Reason.GAP, Reason.HIDDEN)  # judged by the other outlines of the image
-BY_REGION = (Reason.IGNORED, Reason.MARKED)  # judged by the place of the outline (measure.regions)
-BY_IMAGE = (Reason.UNLIKE, *BY_REGION, *BY_OTHERS)  # judged before the filter, by the whole image
+# The groups of reasons. "always": with the filter off, too. "filter": only with the filter on. "others": by the other
+# outlines of the image. "region": by the place of the outline (`measure.regions`).
+ALWAYS, FILTER_REASONS, BY_OTHERS, BY_REGION = (
+    tuple(reason for reason in Reason if reason.group == group) for group in ("always", "filter", "others", "region")
+)
 FOR_SIZE = (Reason.SLIP, Reason.SMALL, Reason.UNRESOLVED)  # because the outline is too small
-
-_DEFINITIONS = {
-    Reason.UNLIKE: "The image clearly shows another kind than the model knows. “Yes, measure” counts its outlines.",
-    Reason.IGNORED: "It lies in a region that somebody drew to be ignored.",
-    Reason.MARKED: "Letters, arrows, lines or other marks were drawn here on the picture. They are no specimen.",
-    Reason.FAINT: (
-        "It is much fainter than the other outlines, like specks of the substrate. The limit is the setting “Least"
-        " contrast that counts”."
-    ),
-    Reason.GAP: "Its contrast is opposite to that of the particles, so it is probably a gap.",
-    Reason.HIDDEN: (
-        "Other outlines touched it along most of its rim, so a part of its particle may be hidden. Versions up to 1.1"
-        " left such outlines out. They count now, with the size that can be seen."
-    ),
-    Reason.FRAME: "It reaches the edge of the analysed area, so a part of it may be outside the image.",
-    Reason.SLIP: f"Its area is less than {SLIP_PX} px, which is noise rather than a particle.",
-    Reason.SMALL: f"Its area is less than {SMALL_PX} px (filter: 9 px² between the centres of its outer pixels).",
-    Reason.UNRESOLVED: (
-        f"Its minimum Feret diameter is less than {RESOLVED_PX:g} px: an outline is known to about half a"
-        " pixel, so its size would be uncertain by more than 10 %."
-    ),
-    Reason.UNSURE: (
-        f"Its confidence, the probability that the outline is right, is less than {100 * LEAST_CONFIDENCE:g} %."
-    ),
-    Reason.ODD: (
-        f"Its solidity is less than {LEAST_SOLIDITY:g} or its aspect ratio less than {LEAST_ASPECT_RATIO:g},"
-        " as is usual for several particles or a crack, not for one particle."
-    ),
-    Reason.SHORT: (
-        "Its middle line was short for its area: a bead, a speck, or fibres that could not be separated. It counts as"
-        " another object."
-    ),
-    Reason.PIECE: (
-        "It is shorter than three typical fibre widths and shows no end. It is a piece of a fibre that others cover."
-    ),
-    Reason.THIN: (
-        "It, or most of the fibres, are under 3 px wide, which is too narrow for a diameter. Take an image at a higher"
-        " magnification."
-    ),
-}
+Signals = Mapping[Reason, NDArray[np.bool_]]  # (n,) whether a reason holds for each object, beside its own measures
 
 
-def set_aside(table: Table, filter: bool, always: Sequence[Reason] = ()) -> Table:
-    """The table judged: every object is counted, or left out for the first reason that applies.
+def judge(
+    table: Table,
+    filter: bool,
+    signals: Signals | None = None,
+    *,
+    person: Segmentation | None = None,
+    faint_limit: float | None = None,
+    too_small: Sequence[Reason] = (),
+    screened: bool = True,
+) -> Table:
+    """The table judged: every object is counted, or left out for the first reason that holds.
 
-    filter: whether the filter is on. always: reasons of the filter that apply even with the filter
-    off. All limits are in pixels of the upload, so the calibration changes no judgement. A NaN
-    confidence (none was measured) is not low. An object that a person left out stays left out, and
-    so does one with a reason of BY_IMAGE. An object that a person confirmed is left
-    out only for the reasons ALWAYS, or if it lies in a region to ignore, because the area of that
-    region does not count.
+    filter: whether the filter is on. signals: what others than the measures of the objects tell; of a table that was
+    judged before, the reasons that no measure tells hold on. person: the segmentation with the decisions of a person,
+    its ids in the order of the rows, and the setting `faint_limit`. too_small: reasons of the filter that hold even
+    with the filter off. screened: otherwise an object at the frame counts, and no limit applies to its measures,
+    because only a part of it is seen.
+
+    All limits are in pixels of the upload, so the calibration changes no judgement. An object that a person left out
+    stays left out. One that a person confirmed is left out only for reasons that overrule this (`Reason.overrules`).
     """
+    told = dict(signals or {})
+    if person is not None:
+        table, told = _decided(table, person), {**told, **_judged_before(person, told, faint_limit)}
     px = table.rescaled(None)
-    # Converting to nm and back may change the last digit, and many sizes lie exactly at a limit.
-    area, width = np.rint(px["area_px2"]), px["min_feret_px"].round(9)
-    holds = {
-        **{reason: table.reasons == reason for reason in BY_IMAGE},
-        Reason.FRAME: px["touches_frame"].astype(bool),
-        Reason.SLIP: area < SLIP_PX,
-        Reason.SMALL: area < SMALL_PX,
-        Reason.UNRESOLVED: width < RESOLVED_PX,
-        Reason.UNSURE: px["confidence"] < LEAST_CONFIDENCE,
-        Reason.ODD: (px["solidity"] < LEAST_SOLIDITY) | (px["aspect_ratio"] < LEAST_ASPECT_RATIO),
-    }
+    is_measured = np.full(len(table), True) if screened else ~px["touches_frame"].astype(bool)
 
-    def first_reason(judges: Sequence[Reason]) -> NDArray[Any]:
-        return np.select([holds[reason] for reason in judges], [str(reason) for reason in judges], "")
+    def first_of(reasons: Sequence[Reason]) -> NDArray[Any]:
+        conditions = [
+            (table.reasons == str(reason)) | told.get(reason, False)
+            if reason.holds is None
+            else reason.holds(px) & is_measured
+            for reason in reasons
+        ]
+        return np.select(conditions, [str(reason) for reason in reasons], "")
 
-    reasons = first_reason((Reason.UNLIKE, *BY_REGION, *ALWAYS, *BY_OTHERS, *(FILTER_REASONS if filter else always)))
+    asked = [reason for reason in Reason if filter or reason.group != "filter" or reason in too_small]
+    reasons = first_of(asked)
     if BY_HAND in table.columns:  # NaN in a sample's images without it
-        reasons = np.where(table[BY_HAND] == 1, first_reason((Reason.IGNORED, *ALWAYS)), reasons)
+        overruling = first_of([reason for reason in asked if reason.overrules])
+        reasons = np.where(table[BY_HAND] == 1, overruling, reasons)
     is_by_person = ~np.isin(table.reasons, ["", *map(str, Reason)])
-    return table.judged(np.where(is_by_person, table.reasons, reasons).astype(REASON_TYPE))
+    return table.judged(np.where(is_by_person, table.reasons, reasons))
 
 
-def with_decisions(table: Table, segmentation: Segmentation, faint_limit: float | None) -> Table:
-    """The table with the decisions of a person who corrected the segmentation: objects left out,
-    and objects confirmed. The table's rows are in the order of the segmentation's ids.
+def _decided(table: Table, person: Segmentation) -> Table:
+    """The table with the texts of a person for objects left out, and a column for objects confirmed."""
+    if not person.by_hand and not person.set_aside:
+        return table
+    texts = [person.set_aside.get(number, why) for number, why in zip(person.ids.tolist(), table.reasons, strict=True)]
+    is_by_hand = np.isin(person.ids, list(person.by_hand))
+    return table.with_measures(by_hand=is_by_hand).judged(np.array(texts, REASON_TYPE))
 
-    The reasons BY_OTHERS depend on other outlines. They stay as they were when the person began, so
-    that a correction does not change the judgement of other outlines, unless `faint_limit` has
-    changed since.
-    """
-    ids, reasons = segmentation.ids, table.reasons
-    by_others = dict(segmentation.used.get("by_others", {}))
+
+def _judged_before(person: Segmentation, signals: Signals, faint_limit: float | None) -> Signals:
+    """The reasons that depend on other outlines, as they were when the person began, so that a correction does not
+    change the judgement of other outlines; {} if `faint_limit` has changed since."""
+    by_others = dict(person.used.get("by_others", {}))
     # Objects that lay in a region when the person began: nobody judged them by others then.
-    unjudged = [*chain(*(by_others.pop(str(reason), ()) for reason in BY_REGION))]
-    if by_others.pop("faint_limit", None) == faint_limit:
-        is_unchanged = ~np.isin(reasons, list(by_others)) | np.isin(ids, unjudged)
-        by_place = [str(Reason.UNLIKE), *map(str, BY_REGION)]
-        for reason, numbers in by_others.items():
-            reasons = np.where(np.isin(ids, numbers) & ~np.isin(reasons, by_place), reason, reasons)
-        reasons = np.where(is_unchanged | np.isin(ids, [*chain(*by_others.values())]), reasons, "")
-    if not segmentation.by_hand and not segmentation.set_aside:
-        return table.judged(reasons.astype(REASON_TYPE))
-    decided = [segmentation.set_aside.get(number, why) for number, why in zip(ids.tolist(), reasons, strict=True)]
-    by_hand = np.isin(ids, list(segmentation.by_hand))
-    return table.with_measures(by_hand=by_hand).judged(np.array(decided, REASON_TYPE))
-
-
-def set_faint_aside(table: Table, limit: float, gap: NDArray[np.bool_]) -> Table:
-    """The table in which gaps between particles are left out, and objects with a relative contrast
-    under `limit` (0: no limit). gap: (n,) whether each object is a gap."""
-    holds = gap, (table["relative_contrast"] < limit) & (limit > 0)
-    return table.judged(np.select(holds, [str(Reason.GAP), str(Reason.FAINT)], table.reasons))
+    unjudged = np.isin(person.ids, [*chain(*(by_others.pop(str(reason), ()) for reason in BY_REGION))])
+    if by_others.pop("faint_limit", None) != faint_limit:
+        return {}
+    return {
+        reason: np.isin(person.ids, by_others[str(reason)]) | (unjudged & signals.get(reason, False))
+        for reason in BY_OTHERS
+        if str(reason) in by_others
+    }
 
 
 def judged_without(table: Table, filter: bool, *reasons: Reason) -> Table:
     """The table judged as if these reasons did not exist; the same table if no object has one of
     them."""
-    is_lifted = np.isin(table.reasons, [str(reason) for reason in reasons])
-    if not is_lifted.any():
+    if not np.isin(table.reasons, [str(reason) for reason in reasons]).any():
         return table
-    return set_aside(table.judged(np.where(is_lifted, "", table.reasons)), filter)
+    return judge(with_reasons_lifted(table, reasons), filter)
 
 
 def with_doubtful(table: Table, filter: bool) -> Table:
@@ -184,7 +231,7 @@ def with_doubtful(table: Table, filter: bool) -> Table:
     if not (table.reasons == Reason.UNSURE).any():
         return table
     without_confidence = table.with_measures(confidence=np.full(len(table), np.nan))
-    reasons = set_aside(without_confidence, filter).reasons
+    reasons = judge(without_confidence, filter).reasons
     return table.judged(np.where(table.reasons == Reason.UNSURE, reasons, table.reasons).astype(REASON_TYPE))
 
 

@@ -26,8 +26,8 @@ from .filters import (
     RESOLVED_PX,
     SLIP_PX,
     Reason,
+    judge,
     judged_without,
-    set_aside,
     with_doubtful,
     with_reasons_lifted,
     without_doubtful,
@@ -152,7 +152,7 @@ def variants_of(tables: Sequence[Table], conditions: Conditions) -> dict[str, We
     settings. The names are stored, and pages show them."""
     edge, filter = conditions.edge, conditions.filter
     other: Edge = "exclude" if edge == "weight" else "weight"
-    switched = [set_aside(table, not filter) for table in tables]
+    switched = [judge(table, not filter) for table in tables]
     variants = {
         "as analysed": WeightedSizes.of(*tables, edge=edge, pieces=conditions.pieces),
         f"filter {'off' if filter else 'on'}": WeightedSizes.of(*switched, edge=edge),

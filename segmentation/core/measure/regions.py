@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from ..labels.bands import Ids, sums_of_objects
 from ..labels.shape_pixels import polygon_spans
 from ..micrograph.borders import BORDER, cut_by_border
+from ..micrograph.vendors.facts import MARKS
 from ..settings import Regions
-from .table import REASON_TYPE, Table
+from .filters import Reason
+from .table import Table
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -177,19 +179,13 @@ def are_inside(
     return shares_inside(labels, mask[: len(labels)], count, ids) >= INSIDE
 
 
-def set_regions_aside(
-    table: Table, labels: NDArray[np.int32], regions: Sequence[Region], reason: str, shape: tuple[int, int]
-) -> Table:
-    """The table with the objects left out that have INSIDE or more of their pixels in the regions.
-    They get this reason in place of any other. labels: (H, W) 1..n in the order of the table's
-    rows. shape: of the uploaded image."""
-    if not len(regions) or not len(table):
-        return table
-    mask = mask_of(regions, shape)[:, : labels.shape[1]]
-    return with_reason(table, are_inside(labels, mask, len(table)), reason)
+def regions_by_reason(used: Mapping[str, Any], ignore: Regions) -> dict[Reason, Sequence[Region]]:
+    """The regions in which no object counts: those to ignore, and writing or drawing. used: of the segmentation."""
+    regions: dict[Reason, Sequence[Region]] = {Reason.IGNORED: ignore, Reason.MARKED: used.get(MARKS, ())}
+    return {reason: its_regions for reason, its_regions in regions.items() if its_regions}
 
 
-def with_reason(table: Table, chosen: NDArray[np.bool_], reason: str) -> Table:
-    """The table in which the chosen objects (n,) are left out for this reason, in place of any
-    other."""
-    return table.judged(np.where(chosen, reason, table.reasons).astype(REASON_TYPE))
+def masks_by_reason(segmentation: Segmentation, ignore: Regions) -> dict[Reason, NDArray[np.bool_]]:
+    """(H, W) of each reason of `regions_by_reason`, in the shape of the labels."""
+    regions = regions_by_reason(segmentation.used, ignore)
+    return {reason: mask_of(its_regions, segmentation.labels.shape) for reason, its_regions in regions.items()}

@@ -23,7 +23,7 @@ from .contacts import borders
 from .cutouts import CutOut, shifts_side_by_side
 from .descriptors import DESCRIPTORS, SIZES, Outlines, axes_of
 from .hulls import Hulls, feret_diameters, hull_areas, hull_perimeters
-from .outlines.completion import completion_of
+from .outlines.completion import Completion
 from .outlines.polygons import ObjectOutlines, Polygons, Shifts
 from .runs import Runs, boxes_of, find_runs
 from .table import REASON_TYPE, Table
@@ -159,13 +159,9 @@ def shape_of(outline: Polygons, hulls: Hulls, area: NDArray[np.float64], only_si
     return sizes | {"perimeter": perimeter, **described, "orientation": axes_of(shape)[2]}
 
 
-def with_completed(table: Table, outlines: ObjectOutlines) -> Table:
+def with_completed(table: Table, completion: Completion) -> Table:
     """The table with the columns completed and seen_share, and with the sizes of the whole for each object that others
-    cover in part, where what is seen says how large it is (`outlines.completion`).
-
-    outlines: of the objects.
-    """
-    completion = completion_of(outlines, len(table))
+    cover in part, where what is seen says how large it is."""
     table = table.with_measures(completed=completion.completed, seen_share=completion.seen_share)
     done = np.flatnonzero(completion.completed)
     if not len(done):

@@ -25,17 +25,24 @@ from ..labels.segmentation import Provenance, Segmentation
 from ..labels.working import STRIP_ROWS, WorkingLabels
 from ..measure.cutouts import CutOut
 from ..measure.descriptors import DESCRIPTORS, SIZES
-from ..measure.filters import FOR_SIZE, Reason, set_aside, with_decisions, with_reasons_lifted
+from ..measure.filters import FOR_SIZE, Reason, judge
 from ..measure.outlines.borders import find_pixel_borders
+from ..measure.outlines.contours import EDGE_SHIFTS
 from ..measure.quantities import of_class
-from ..measure.regions import INSIDE, Region, mask_of, reaches_border, uncounted
+from ..measure.regions import INSIDE, Region, mask_of, reaches_border, regions_by_reason, uncounted
 from ..measure.table import REASON_TYPE, Table
 from ..measure.tilt import Stretch
-from ..micrograph.vendors.facts import MARKS
 from ..settings import MeasurementSettings
 from ..tasks.base import Task
-from .exports.viewer import CELLS, MOST_COORDINATES, TOLERANCE_PX, coordinates, further_rings, rounded_values
-from .outlines import Points, smooth_rings, thin_outline
+from .exports.viewer import (
+    CELLS,
+    MOST_COORDINATES,
+    further_rings,
+    object_row,
+    outline_coordinates,
+    rounded_values,
+)
+from .outlines import Points, smooth_rings
 from .picture import PALETTE
 
 Row = dict[str, Any]
@@ -106,6 +113,31 @@ class StoredObjects:
     def nm_per_pixel(self) -> float | None:
         return float(self.head["pixel_size"]) if self.head["unit"] == "nm" else None
 
+    def after(self, rows: Mapping[int, Row | None]) -> StoredObjects:
+        """The objects with these rows in place of their own, without those whose row is None, ascending by id: with a
+        fixed order the last digits of weighted numbers are repeatable. Without texts."""
+        stays = ~np.isin(self.ids, [*rows])
+        new = StoredObjects.of([{"": [row for row in rows.values() if row]}], "", has_texts=False)
+        order = np.argsort(np.concatenate([self.ids[stays], new.ids]), kind="stable")
+
+        def joined(stored: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate([stored[stays], others])[order]
+
+        unknown, others = np.full(len(self.ids), np.nan), np.full(len(new.ids), np.nan)
+        columns = {
+            name: joined(self.columns.get(name, unknown), new.columns.get(name, others))
+            for name in self.columns | new.columns
+        }
+        return StoredObjects(
+            self.head,
+            joined(self.ids, new.ids),
+            [],
+            columns,
+            joined(self.reasons, new.reasons),
+            joined(self.by_hand, new.by_hand),
+            joined(self.cut, new.cut),
+        )
+
     def row(self, object_id: int) -> Row:
         """The row of an object by its id; a new dictionary each time."""
         row: Row = json.loads(self.texts[self.places[object_id]])
@@ -126,27 +158,21 @@ class MeasuringConditions:
     refused: bool = False
     stretch: Stretch | None = None
 
-    def regions(self, labels: WorkingLabels) -> dict[str, Sequence[Region]]:
-        """The regions in which no object counts, by reason: marks in the image, and regions to
-        ignore."""
-        regions = {Reason.MARKED: labels.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
-        return {str(why): its_regions for why, its_regions in regions.items() if its_regions}
-
 
 class RemeasuredObject(NamedTuple):
     """An object that was measured again after a correction.
 
     measures: by their names in a row, areas and lengths in the unit of the result.
     filter_measures_px: the measures that decide whether it counts, in px (area in px²).
-    rings: its outline and further rings, the largest first.
+    rings: its outline and further rings, the largest first. whole: its completed outline, None if it is not completed.
     pieces: how many parts it has.
-    region_reason: the reason of the regions in which it lies (`MeasuringConditions.regions`), or
-    "".
+    region_reason: the first reason of the regions in which it lies, or "".
     """
 
     measures: dict[str, float]
     filter_measures_px: dict[str, float]
     rings: list[Points]
+    whole: Points | None
     pieces: int
     region_reason: str
 
@@ -263,15 +289,18 @@ class CorrectedObjects:
         """The objects that were cut out of the labels, measured, by id."""
         if not cut_out:
             return {}
-        from ..measure.cut_out_tables import table_and_part_counts
+        from ..measure.cut_out_tables import completed_cut_outs, table_and_part_counts
 
         parts, stretch, shape = [*cut_out.values()], self.conditions.stretch, now.shape
         stretched = [stretch.cut_out(part, shape) for part in parts] if stretch else parts
         frame = stretch.frame(shape[1], now.rows)[::-1] if stretch else (now.rows, shape[1])
         table, pieces = table_and_part_counts(stretched, self.stored.nm_per_pixel, frame)
+        wholes = dict[int, Points]()
+        if self.conditions.task.screened and not stretch and EDGE_SHIFTS in now.maps:
+            table, wholes = completed_cut_outs(table, now, parts, [*cut_out])
         px_table = table.rescaled(None)
         rings = _rings(parts)
-        regions = self.conditions.regions(now)
+        regions = regions_by_reason(now.used, self.conditions.settings.ignore)
         entries: dict[int, RemeasuredObject | None] = {}
         for index, object_id in enumerate(cut_out):
             measures = {name: float(table.length(name)[index]) for name in SIZES}
@@ -282,7 +311,8 @@ class CorrectedObjects:
             if reaches_border(parts[index], now.used):
                 filter_measures_px["touches_frame"], measures["edge_weight"] = 1.0, np.nan
             reason = _region_reason(parts[index], regions)
-            entries[object_id] = RemeasuredObject(measures, filter_measures_px, rings[index], pieces[index], reason)
+            lines = rings[index], wholes.get(index)
+            entries[object_id] = RemeasuredObject(measures, filter_measures_px, *lines, pieces[index], reason)
         return entries
 
     # ---- the row of each object after the corrections -----------------------------------------------
@@ -323,30 +353,18 @@ class CorrectedObjects:
             return []
         reasons = [self._reason_before(corrections, object_id) for object_id in object_ids]
         rows = [self._filter_measures(now, object_id) for object_id in object_ids]
-        columns = {name: np.array([measures[name] for measures in rows], float) for name in rows[0]}
-        table = Table({"kept": np.array([not why for why in reasons]), "reason": np.array(reasons, REASON_TYPE)})
-        table = replace(table, columns={**table.columns, **columns})
-        table = with_decisions(table, _decisions(now, object_ids), None)
-        table = set_aside(table, conditions.settings.filter, FOR_SIZE if task.bounded else ())
-        new_reasons: list[str] = (
-            table if task.screened else with_reasons_lifted(table, [Reason.FRAME])
-        ).reasons.tolist()
-        if not task.parted:
-            return new_reasons
-        pairs = zip(object_ids, new_reasons, strict=True)
-        return [reason or self._reason_of_fibre(now, object_id) for object_id, reason in pairs]
-
-    def _reason_of_fibre(self, now: WorkingLabels, object_id: int) -> str:
-        """The reason of `tasks.fibre_table` to leave out a fibre, which also overrules the decision
-        of a person; "" if none.
-
-        The width and the ends of a fibre with other pixels are known only after the full
-        measurement.
-        """
-        if now.objects[object_id].class_index == SHORT_OBJECT_CLASS:
-            return str(Reason.SHORT)
-        stored = self._stored_reason(object_id)
-        return stored if stored in (Reason.THIN, Reason.PIECE) and object_id not in self.remeasured else ""
+        columns = {name: np.array([measures[name] for measures in rows]) for name in rows[0]}
+        columns |= {"kept": np.array([not why for why in reasons]), "reason": np.array(reasons, REASON_TYPE)}
+        person = _decisions(now, object_ids)
+        judged = judge(
+            Table(columns),
+            conditions.settings.filter,
+            {Reason.SHORT: task.parted & (person.classes == SHORT_OBJECT_CLASS)},
+            person=person,
+            too_small=FOR_SIZE if task.bounded else (),
+            screened=task.screened,
+        )
+        return [str(reason) for reason in judged.reasons]
 
     def _stored_reason(self, object_id: int) -> str:
         """The reason of an object in the result; "" if it counted or is new."""
@@ -357,21 +375,22 @@ class CorrectedObjects:
         """The reason to leave out an object that does not depend on its own measures, but on its
         region or on other objects; "" if none.
 
-        Reasons that depend on other objects stay as they were in the result.
+        Reasons that depend on other objects stay as they were in the result. The width and the ends of a fibre with
+        other pixels are known only after the full measurement.
         """
         stored, entry = self._stored_reason(object_id), self.remeasured.get(object_id)
         by_others = {str(Reason.FAINT), str(Reason.GAP)}
         if entry is not None:
             return entry.region_reason or (stored if stored in by_others else "")
         original_object = corrections.original.objects.get(object_id)
-        regions = self.conditions.regions(corrections.now)
+        regions = regions_by_reason(corrections.now.used, self.conditions.settings.ignore)
         if regions and ((original_object is not None and original_object.reason) or stored == Reason.UNLIKE):
             box = self._box(object_id)
             with suppress(BadEdit):  # its box is too large a part of the picture
                 part = None if box is None else CutOut.of(corrections.now, object_id, box)
                 stored = (_region_reason(part, regions) if part else "") or stored
             return stored if stored in regions else ""
-        return stored if stored in by_others | {*regions} else ""
+        return stored if stored in by_others | {Reason.THIN, Reason.PIECE, *regions} else ""
 
     def _filter_measures(self, now: WorkingLabels, object_id: int) -> dict[str, float]:
         """The measures of an object that decide whether it counts, lengths in px."""
@@ -399,14 +418,8 @@ class CorrectedObjects:
         columns = self.stored.columns
         probabilities = {"confidence": _rounded(data.confidence)} if "confidence" in columns else {}
         probabilities |= {"chance": 1.0} if "chance" in columns and (data.by_hand or data.reason) else {}
-        head = {
-            "id": object_id,
-            **({"class": now.class_names[data.class_index]} if len(now.class_names) > 1 else {}),
-            "kept": not reason,
-            "reason": reason,
-            **({"cut": True} if touches_frame else {}),
-            **({"by_hand": True} if data.by_hand else {}),
-        }
+        class_name = now.class_names[data.class_index] if len(now.class_names) > 1 else ""
+        head = object_row(object_id, reason, class_name=class_name, is_cut=touches_frame, by_hand=data.by_hand)
         if entry is _UNCHANGED:
             unchanged = {name: value for name, value in row.items() if name not in ("cut", "by_hand", *head)}
             return {**head, **unchanged, **probabilities}
@@ -418,10 +431,11 @@ class CorrectedObjects:
         sizes |= {name: _rounded(entry.measures[name]) for name in DESCRIPTORS if name in columns}
         if self.conditions.settings.border_correction == "weight":
             sizes["weight"] = entry.measures["edge_weight"] if np.isfinite(entry.measures["edge_weight"]) else None
-        lines = {"outline": coordinates(thin_outline(entry.rings[0], TOLERANCE_PX))}
+        lines = {"outline": outline_coordinates(entry.rings[0])}
         rings = {"rings": further_rings(entry.rings, MOST_COORDINATES)} if task.parted else {}
         pieces = {"pieces": entry.pieces} if entry.pieces > 1 else {}
-        return {**head, **sizes, **probabilities, **pieces, **colour, **lines, **rings}
+        whole = {} if entry.whole is None else {"whole": outline_coordinates(entry.whole)}
+        return {**head, **sizes, **probabilities, **pieces, **colour, **whole, **lines, **rings}
 
     # ---- results for callers ------------------------------------------------------------------------
 
@@ -469,7 +483,7 @@ class CorrectedObjects:
         return {of_class("area_fraction", names[i]): area / total for i, area in sums.items()} if total else {}
 
 
-_UNCHANGED = RemeasuredObject({}, {}, [], 0, "")  # in place of an object with the same pixels as in the result
+_UNCHANGED = RemeasuredObject({}, {}, [], None, 0, "")  # in place of an object with the same pixels as in the result
 
 
 def _is_equal(one: Object, other: Object | None) -> bool:
@@ -515,14 +529,13 @@ def _rings(parts: Sequence[CutOut]) -> list[list[Points]]:
     return rings_of_parts
 
 
-def _region_reason(part: CutOut, regions: Mapping[str, Sequence[Region]]) -> str:
-    """The last reason whose regions contain at least the share INSIDE of an object; "" for none."""
-    last_reason = ""
+def _region_reason(part: CutOut, regions: Mapping[Reason, Sequence[Region]]) -> str:
+    """The first reason whose regions contain at least the share INSIDE of an object; "" for none."""
     for reason, its_regions in regions.items():
         inside = mask_of(_shifted(its_regions, part.top, part.left), part.mask.shape)
         if np.count_nonzero(inside & part.mask) >= INSIDE * np.count_nonzero(part.mask):
-            last_reason = reason
-    return last_reason
+            return str(reason)
+    return ""
 
 
 def _shifted(regions: Sequence[Region], top: int, left: int) -> list[Region]:
@@ -616,20 +629,17 @@ def _rows_of_classes(
         earlier_row = objects.rows.get(object_id) or (stored.row(object_id) if object_id in stored.places else {})
         reason = "" if count > 0 else str(Reason.IGNORED)
         lines = rings.get(object_id)
-        rows[object_id] = {
-            "id": object_id,
-            **({"class": name} if len(now.class_names) > 1 else {}),
-            "kept": not reason,
-            "reason": reason,
-            **({"by_hand": True} if data.by_hand else {}),
-            "area": count * pixel**2,
-            "area_fraction": _rounded(shares.get(of_class("area_fraction", name), np.nan)),
-            "outline": coordinates(thin_outline(lines[0], TOLERANCE_PX)) if lines else earlier_row.get("outline", []),
-            "rings": further_rings(lines, MOST_COORDINATES / len(now.objects))
-            if lines
-            else earlier_row.get("rings", []),
-            "colour": PALETTE[data.class_index % len(PALETTE)],
-        }
+        rows[object_id] = object_row(
+            object_id,
+            reason,
+            class_name=name if len(now.class_names) > 1 else "",
+            by_hand=data.by_hand,
+            area=count * pixel**2,
+            area_fraction=_rounded(shares.get(of_class("area_fraction", name), np.nan)),
+            outline=outline_coordinates(lines[0]) if lines else earlier_row.get("outline", []),
+            rings=further_rings(lines, MOST_COORDINATES / len(now.objects)) if lines else earlier_row.get("rings", []),
+            colour=PALETTE[data.class_index % len(PALETTE)],
+        )
     return rows
 
 

@@ -82,7 +82,7 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
     if record.is_by_model:
         task = tasks.find(record.task)
         for name in task.settings.model_fields:
-            value = record.used.get(name, record.settings.get(name))
+            value = record.used.entries.get(name, record.settings.get(name))
             if name not in HIDDEN_SETTINGS and value not in (None, ""):
                 title = NAMES.get(name, name.replace("_", " "))
                 values[title] = f"{value} {task.things}" if name == "polarity" else value
@@ -235,7 +235,8 @@ def chosen_values(record: AnalysisRecord) -> dict[str, Any]:
     """The values that were used for settings such as "auto", by name, and what people did with the
     outlines."""
     names = (*tasks.find(record.task).settings.model_fields, "imported", "corrected", "reviewed")
-    return {name: record.used[name] for name in names if record.used.get(name) not in (None, "")}
+    used = record.used.entries
+    return {name: used[name] for name in names if used.get(name) not in (None, "")}
 
 
 def model_identity(card: Mapping[str, Any]) -> dict[str, Any]:

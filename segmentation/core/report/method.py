@@ -168,7 +168,7 @@ def _facts_of_finding(sample: SampleAnalysis, members: list[Member], single_imag
     if not record.is_by_model:
         parts = filter(None, (imported_words(record.used), image))
         return {**values, "by_model": False, "image_words": "; ".join(parts)}
-    second = record.used.get("second_scale", 1.0)
+    second = record.used.second_scale
     values |= {"flips": record.settings.get("flips"), "second_scale": second}
     values |= {"larger_words": f"{second:.3g} times as large"}
     return {**values, "image_words": image, "data_bar": record.data_bar}
@@ -176,7 +176,7 @@ def _facts_of_finding(sample: SampleAnalysis, members: list[Member], single_imag
 
 def _values(record: AnalysisRecord) -> dict[str, Any]:
     """Values for the sentence `Task.method`: the settings; for "auto" the values that were used."""
-    values = {**record.settings, **{name: value for name, value in record.used.items() if value is not None}}
+    values = {**record.settings, **{name: value for name, value in record.used.entries.items() if value is not None}}
     scale = values.get("scale", 1)
     resampled = f"image resampled by a factor of {scale:.3g}; " if isinstance(scale, float) and scale != 1 else ""
     return values | {"mirrored": MIRRORED.get(values.get("mirrored", ""), ""), "resampled": resampled}
@@ -198,8 +198,8 @@ def _dropped_outlines(members: list[Member]) -> Iterator[dict[str, Any]]:
     counts: Counter[float] = Counter()
     images: Counter[float] = Counter()
     for record in (member.record for member in members):
-        if dropped := record.used.get("dropped", 0):
-            least = least_confidence(record.used.get("expected", 1.0), record.card.get("options", {}))
+        if dropped := record.used.dropped:
+            least = least_confidence(record.used.expected, record.card.get("options", {}))
             counts[least] += dropped
             images[least] += 1
     for least, count in sorted(counts.items()):

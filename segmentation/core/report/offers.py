@@ -143,12 +143,12 @@ def _similar_ids(pattern: CorrectionPattern, quick_numbers: QuickNumbers) -> lis
     """
     if pattern.unit != quick_numbers.objects.stored.head["unit"]:
         return []
-    size, total = quick_numbers.objects.conditions.task.size, len(quick_numbers.ids)
+    size, total = quick_numbers.objects.conditions.task.size, len(quick_numbers.present.ids)
     by_hand = quick_numbers.table[BY_HAND].astype(bool)
     columns = {name: np.concatenate([quick_numbers.column(name), values]) for name, values in pattern.columns.items()}
     similarities = similarity_to_all(columns, range(total, total + len(pattern.examples)), size)[:total]
     confirmed = np.flatnonzero(quick_numbers.table.kept & by_hand).tolist()
     is_similar = quick_numbers.table.kept & ~by_hand & (similarities >= LEAST_OFFERED)
     is_similar &= similarities > similarity(columns, confirmed, size)[:total]
-    order = np.lexsort((quick_numbers.ids, -similarities))
-    return [int(quick_numbers.ids[index]) for index in order.tolist() if is_similar[index]]
+    order = np.lexsort((quick_numbers.present.ids, -similarities))
+    return [int(quick_numbers.present.ids[index]) for index in order.tolist() if is_similar[index]]

@@ -4,7 +4,7 @@ intervals. The page shows them until a worker has measured the whole image again
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -48,71 +48,28 @@ class QuickNumbers:
     quantities: Mapping[str, Value]
 
     @cached_property
-    def ids(self) -> NDArray[np.int64]:
-        """(n,) the ids of all objects, ascending: with a fixed order the last digits of weighted
-        numbers are repeatable."""
-        return np.sort(self._unordered_ids)
+    def present(self) -> StoredObjects:
+        """The n objects as they are now, ascending by id."""
+        return self.objects.stored.after(self.objects.rows)
 
-    @cached_property
-    def _unordered_ids(self) -> NDArray[np.int64]:
-        """(n,) the ids: first of the unchanged objects of the result, then of the others."""
-        return np.concatenate([self.objects.stored.ids[self._is_unchanged], np.array([*self._rows], np.int64)])
-
-    def _joined(self, stored: NDArray[Any], others: Sequence[Any]) -> NDArray[Any]:
-        """(n,) values in the order of `ids`.
-
-        stored: values of all objects of the result. others: values of the objects in `_rows`.
-        """
-        values = np.concatenate([stored[self._is_unchanged], np.array(others, stored.dtype)])
-        return values[np.argsort(self._unordered_ids, kind="stable")]
-
-    @cached_property
-    def _rows(self) -> dict[int, dict[str, Any]]:
-        """The rows of the objects that are new or changed since the result, by id."""
-        return {number: row for number, row in self.objects.rows.items() if row}
-
-    @cached_property
-    def _is_unchanged(self) -> NDArray[np.bool_]:
-        """Which of the objects of the result are unchanged."""
-        places = self.objects.stored.places
-        is_unchanged = np.ones(len(places), np.bool_)
-        is_unchanged[[places[number] for number in self.objects.rows if number in places]] = False
-        return is_unchanged
-
-    def column(self, name: str, missing: float = np.nan) -> Floats:
-        """(n,) one measure of all objects by its name in a row; NaN if not known.
-
-        missing: the value for objects whose rows do not have the name.
-        """
-        stored = self.objects.stored.columns.get(name)
-        stored = np.full(len(self._is_unchanged), missing) if stored is None else stored
-        return self._joined(stored, [row.get(name, missing) for row in self._rows.values()])
-
-    def _flags(self, name: str, stored: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(n,) whether the entry of this name is true in the row of each object."""
-        return self._joined(stored, [bool(row.get(name)) for row in self._rows.values()])
+    def column(self, name: str) -> Floats:
+        """(n,) one measure of all objects by its name in a row; NaN if not known."""
+        return self.present.columns.get(name, np.full(len(self.present.ids), np.nan))
 
     @cached_property
     def table(self) -> Table:
-        """A row for each object. Objects that touch the frame (`is_cut`) count here."""
-        stored, task = self.objects.stored, self.objects.conditions.task
-        reasons = self._joined(stored.reasons, [row["reason"] for row in self._rows.values()])
-        names = dict.fromkeys(filter(None, (task.size, "ecd")))
+        """A row for each object. Objects that touch the frame (`present.cut`) count here."""
+        present, names = self.present, dict.fromkeys(filter(None, (self.objects.conditions.task.size, "ecd")))
         columns: dict[str, NDArray[Any]] = {column_name(name, self._unit): self.column(name) for name in names}
         columns |= {"edge_weight": self.column("weight"), "confidence": self.column("confidence")}
-        columns |= {"kept": reasons == "", "reason": reasons, BY_HAND: self._flags("by_hand", stored.by_hand)}
-        return Table(columns, stored.nm_per_pixel)
-
-    @cached_property
-    def is_cut(self) -> NDArray[np.bool_]:
-        """(n,) whether an object counts and touches the frame."""
-        return self._flags("cut", self.objects.stored.cut)
+        columns |= {"kept": present.reasons == "", "reason": present.reasons, BY_HAND: present.by_hand}
+        return Table(columns, present.nm_per_pixel)
 
     @cached_property
     def sized(self) -> Table:
         """The table in which objects that touch the frame are left out, because their size is not
         known."""
-        reasons = np.where(self.table.kept & self.is_cut, str(Reason.FRAME), self.table.reasons)
+        reasons = np.where(self.table.kept & self.present.cut, str(Reason.FRAME), self.table.reasons)
         return self.table.judged(reasons)
 
     @cached_property
@@ -254,7 +211,7 @@ class QuickNumbers:
         size = self.sized.length(task.size)[counted_rows]
         median = quantile(sizes.size, sizes.weights["number"], 0.5)
         by_id = [
-            (int(self.ids[counted_rows[index]]), title, size[index])
+            (int(self.present.ids[counted_rows[index]]), title, size[index])
             for index, title in examples_of(size, is_sure, median)
         ]
         return [
@@ -270,7 +227,7 @@ class QuickNumbers:
             return []
         size, columns = self.table.length(task.size), self.objects.stored.head.get("cuts") or {}
         is_unchecked = self.table.kept & ~self.table[BY_HAND].astype(bool)
-        candidates = Candidates(self.ids, is_unchecked, ~self.is_cut, size, self.table["confidence"])
+        candidates = Candidates(self.present.ids, is_unchecked, ~self.present.cut, size, self.table["confidence"])
         pieces = columns.get("pieces") or [None] * len(columns.get("place", ()))
         possible_cuts = [
             PossibleCut(place, cuts[place], probability, piece)

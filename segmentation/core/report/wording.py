@@ -24,6 +24,7 @@ from ..micrograph.crosscheck import factor_words
 from ..micrograph.sources import Source
 from ..micrograph.types import LEAST_UNCERTAINTY, Calibration
 from ..names import clean_text
+from ..stored import Used
 
 LARGE_FACTOR = 1.5  # a larger difference is written as a factor, a smaller one in per cent
 MEASURED_SOURCES = (Source.READ, Source.DATA_BAR, Source.DRAWN)  # a length was measured in the image
@@ -220,21 +221,20 @@ def corrections_in_effect(counts: Mapping[str, int]) -> str:
     return ", ".join(filter(None, [words, f"{confirmed:,} confirmed" if confirmed else ""]))
 
 
-def corrected_words(used: Mapping[str, Any]) -> str:
+def corrected_words(used: Used) -> str:
     """Such as "31 corrected by hand, 120 confirmed, step 153"; "" if nobody changed an outline.
 
-    used: see `Segmentation.used`. The step is the number of the last correction in the log.
+    The step is the number of the last correction in the log.
     """
-    counts = {"corrected by hand": used.get("corrected", 0), "confirmed": used.get("reviewed", 0)}
+    counts = {"corrected by hand": used.corrected, "confirmed": used.reviewed}
     words = [f"{count:,} {what}" for what, count in counts.items() if count]
-    return ", ".join([*words, *([f"step {used['step']:,}"] if words and "step" in used else [])])
+    return ", ".join([*words, *([f"step {used.step:,}"] if words and used.step is not None else [])])
 
 
-def imported_words(used: Mapping[str, Any]) -> str:
+def imported_words(used: Used) -> str:
     """Such as "389 outlines from cells.zip (ImageJ)"; "" if the outlines do not come from another
     tool."""
-    source = used.get("imported")
-    if not source:
+    if not (source := used.imported):
         return ""
     count = source["outlines"]
     return f"{count:,} outline{'' if count == 1 else 's'} from {one_line(source['file'], 60)} ({source['format']})"

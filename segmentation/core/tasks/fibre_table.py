@@ -13,7 +13,6 @@ from ..measure.filters import Reason
 from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
 from . import shared
-from .judgement import are_numbers_withheld
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
@@ -44,11 +43,19 @@ def table_of(
     parts = (measures.steps * wave(2 * measures.angles) for wave in (np.cos, np.sin))
     sums = [np.bincount(measures.owners, part, len(measures.visible)) for part in parts]
     mean_cos, mean_sin = sums / np.maximum(measures.visible, 1e-9)
+    signals = {
+        **shared.withheld(micrograph, segmentation, settings),
+        Reason.FAINT: is_faint,
+        Reason.SHORT: segmentation.classes == 1,
+        Reason.THIN: (measures.width < THINNEST_PX) | np.isnan(measures.diameter),
+        Reason.PIECE: (measures.ends == 0) & (measures.visible < COVERED_WIDTHS * typical_width(measures)),
+    }
     table = fields.table_of(
         segmentation,
         micrograph,
         settings,
         calibration,
+        signals,
         fibre_diameter=measures.diameter,
         fibre_diameter_sd=measures.diameter_sd,
         fibre_length=measures.length,
@@ -61,14 +68,6 @@ def table_of(
     )
     at_frame = table["touches_frame"].astype(bool)
     table = table.with_measures(touches_frame=np.zeros_like(at_frame), reaches_frame=at_frame)
-    if are_numbers_withheld(micrograph, segmentation, settings):
-        return table
-    is_thin = (measures.width < THINNEST_PX) | np.isnan(measures.diameter)
-    is_covered = (measures.ends == 0) & (measures.visible < COVERED_WIDTHS * typical_width(measures))
-    is_background = is_faint & ~np.isin(segmentation.ids, list(segmentation.by_hand))
-    conditions = [table.reasons != "", is_background, segmentation.classes == 1, is_thin, is_covered]
-    reasons = map(str, (Reason.FAINT, Reason.SHORT, Reason.THIN, Reason.PIECE))
-    table = table.judged(np.select(conditions, [table.reasons, *reasons], ""))
     return table.judged(np.where(table.kept, str(Reason.THIN), table.reasons)) if mostly_thin(table) else table
 
 

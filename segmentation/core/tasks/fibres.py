@@ -51,7 +51,7 @@ def measure(
     typical = float(np.nansum(weights * contrast)) / max(float(np.nansum(weights)), 1e-9)
     is_faint = contrast < shared.faint_limit(segmentation, settings) * typical
     table = fibre_table.table_of(segmentation, micrograph, settings, calibration, measures, is_faint)
-    if without := shared.withheld_result(micrograph, segmentation, table, TASK, settings):
+    if without := shared.withheld_result(table, TASK):
         return without
     flags = tuple(fibre_table.doubts(segmentation, table))
     if not table.kept.any():

@@ -10,17 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import whole_image
-from ..measure.filters import Reason, set_aside, set_faint_aside
+from ..measure.filters import Reason, judge
 from ..measure.outlines.polygons import ObjectOutlines, Shifts
-from ..measure.regions import are_inside, framed, framed_by_border, mask_of, with_reason
+from ..measure.regions import are_inside, framed, framed_by_border, masks_by_reason
 from ..micrograph.borders import BORDER, cut_by_border
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
-from ..micrograph.vendors.facts import MARKS
 from ..network.scale_search import as_shown
 from ..settings import MeasurementSettings
 from . import shared
-from .judgement import are_numbers_withheld, without_numbers
+from .judgement import are_numbers_withheld
 
 if TYPE_CHECKING:
     from ..labels.bands import Ids
@@ -68,10 +67,9 @@ class Judge:
         return contrasts(self.grey, labels, foreground, self.segmentation.ids)
 
     @cached_property
-    def regions(self) -> dict[str, NDArray[np.bool_]]:
-        """Masks (H, W) in which no object counts, by the reason: writing or drawing, and regions to ignore."""
-        polygons = {Reason.MARKED: self.segmentation.used.get(MARKS, ()), Reason.IGNORED: self.settings.ignore}
-        return {str(reason): mask_of(regions, self.micrograph.shape) for reason, regions in polygons.items() if regions}
+    def regions(self) -> dict[Reason, NDArray[np.bool_]]:
+        """Masks (H, W) in which no object counts, by the reason."""
+        return masks_by_reason(self.segmentation, self.settings.ignore)
 
     @cached_property
     def grey(self) -> NDArray[np.uint8]:
@@ -104,16 +102,21 @@ class Judge:
         """The least relative contrast of outlines that count; 0 if contrast does not decide."""
         return shared.faint_limit(self.segmentation, self.settings) if self.has_contrast_rule else 0.0
 
-    def _with_reasons(self, sizes: Table, inside: dict[str, NDArray[np.bool_]], contrast: Floats, gap: Floats) -> Table:
-        """The sizes of k objects, with the first reason to leave each one out. inside: by the reason of the masks in
-        `regions`, (k,) whether each object lies in the mask. contrast, gap: (k,) as in OutlineSignals."""
-        sizes = sizes.with_measures(relative_contrast=contrast.astype(np.float64))
-        if self.is_withheld:
-            return without_numbers(sizes)
-        sizes = set_faint_aside(sizes, self.faint_limit, gap > 0.5)
-        for reason, is_inside in inside.items():
-            sizes = with_reason(sizes, is_inside, reason)
-        return set_aside(sizes, self.settings.filter)
+    def _with_reasons(
+        self,
+        sizes: Table,
+        inside: dict[Reason, NDArray[np.bool_]],
+        contrast: Floats,
+        gap: Floats,
+        person: Segmentation | None = None,
+    ) -> Table:
+        """The judged sizes of k objects. inside: by the reason of the masks in `regions`, (k,) whether each object lies
+        in the mask. contrast, gap: (k,) as in OutlineSignals. person: with the decisions of a person about them."""
+        sizes, is_gap = sizes.with_measures(relative_contrast=contrast.astype(np.float64)), gap > 0.5
+        is_faint = (sizes["relative_contrast"] < self.faint_limit) & (self.faint_limit > 0) & ~is_gap
+        of_image = {Reason.UNLIKE: np.full(len(sizes), self.is_withheld), Reason.FAINT: is_faint, Reason.GAP: is_gap}
+        limits = self.settings.filter, {**of_image, **inside}
+        return judge(sizes, *limits, person=person, faint_limit=self.settings.faint_limit)
 
     @cached_property
     def outlines(self) -> ObjectOutlines:
@@ -128,11 +131,14 @@ class Judge:
 
     @cached_property
     def sizes(self) -> Table:
-        """The judged sizes of the objects, those of the whole where others cover a part."""
+        """The judged sizes of the objects, those of the whole where others cover a part; as a person decided, if one
+        corrected them."""
+        from ..measure.outlines.completion import completion_of
         from ..measure.shapes import with_completed
 
-        sizes = with_completed(self.seen_sizes, self.outlines)
-        return self._judged(sizes, self.segmentation.labels, self.signals, self.segmentation.ids)
+        sizes = with_completed(self.seen_sizes, completion_of(self.outlines, len(self.segmentation)))
+        segmentation = self.segmentation
+        return self._judged(sizes, segmentation.labels, self.signals, segmentation.ids, segmentation)
 
     def _measured(
         self, labels: NDArray[np.int32], confidence: Floats, outlines: ObjectOutlines, **options: Any
@@ -144,12 +150,18 @@ class Judge:
         return measure(*inputs, self.segmentation.rows, outlines=outlines, **options)
 
     def _judged(
-        self, sizes: Table, labels: NDArray[np.int32], signals: OutlineSignals, ids: Ids | None = None
+        self,
+        sizes: Table,
+        labels: NDArray[np.int32],
+        signals: OutlineSignals,
+        ids: Ids | None = None,
+        person: Segmentation | None = None,
     ) -> Table:
-        """The sizes of the objects in labels (H, W) with these ids (k,), or 1..k, and with these signals, judged."""
+        """The sizes of the objects in labels (H, W) with these ids (k,), or 1..k, and with these signals, judged.
+        person: with the decisions of a person about them."""
         sizes = framed_by_border(sizes, self.segmentation.used, labels, ids)
         inside = {reason: are_inside(labels, mask, len(sizes), ids) for reason, mask in self.regions.items()}
-        return self._with_reasons(sizes, inside, signals.contrast, signals.gap)
+        return self._with_reasons(sizes, inside, signals.contrast, signals.gap, person)
 
     def pieces(self, divided: PossiblePieces) -> Table | None:
         """The judged sizes of the pieces into which possible cuts would divide outlines, with their probabilities (the

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..labels.options import LEAST_EXPECTED, ParticleOptions
-from ..measure.filters import set_aside, with_decisions
 from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import SCALE_LIMITS, View, find_view
@@ -297,9 +296,7 @@ def measure(
     from ..measure.statistics import other_measurand, summarise
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids
-    # The filter is applied again after the corrections, because it leaves a person's decisions unchanged.
-    outlines = set_aside(with_decisions(judge.sizes, segmentation, settings.faint_limit), settings.filter)
-    outlines = with_shapes(outlines, labels, ids, judge.outlines)
+    outlines = with_shapes(judge.sizes, labels, ids, judge.outlines)
     cuts = () if judge.is_withheld else segmentation.cuts
     divided = possible_pieces(labels, cuts, segmentation.by_hand | segmentation.set_aside.keys(), ids)
     if cuts:

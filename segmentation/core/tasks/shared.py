@@ -17,7 +17,7 @@ from ..labels.guided import FOREGROUND
 from ..labels.options import FAINT
 from ..labels.segmentation import MASKS, Segmentation
 from ..measure.fields import distribution, table_of
-from ..measure.filters import FOR_SIZE
+from ..measure.filters import FOR_SIZE, Reason, Signals
 from ..measure.quantities import Value
 from ..measure.regions import CountedArea
 from ..measure.table import Table
@@ -27,7 +27,7 @@ from ..network.likeness import relative_distance
 from ..network.scale_search import SCALE_LIMITS, View
 from ..settings import MeasurementSettings, SegmentationSettings
 from .base import Channels, Decoded, Maps, Measured, Task, as_is
-from .judgement import EVIDENT, are_numbers_withheld, without_numbers
+from .judgement import EVIDENT, are_numbers_withheld
 
 UNSURE = (
     "The network was unsure of these outlines (mean probability {certainty:.2f}). Compare them with the image before"
@@ -152,10 +152,16 @@ def task_of(
     def measure(
         segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
     ) -> Measured:
-        too_small = FOR_SIZE if task.bounded else ()
-        further_columns = columns(segmentation.dense)
-        table = table_of(segmentation, micrograph, settings, calibration, too_small=too_small, **further_columns)
-        if without := withheld_result(micrograph, segmentation, table, task, settings):
+        table = table_of(
+            segmentation,
+            micrograph,
+            settings,
+            calibration,
+            withheld(micrograph, segmentation, settings),
+            too_small=FOR_SIZE if task.bounded else (),
+            **columns(segmentation.dense),
+        )
+        if without := withheld_result(table, task):
             return without
         sizes = distribution(table, task.size, micrograph, settings, calibration)
         area = CountedArea.of(segmentation, settings.ignore)
@@ -209,14 +215,15 @@ def faint_limit(segmentation: Segmentation, settings: MeasurementSettings) -> fl
     return limit if settings.faint_limit is None else settings.faint_limit / 100
 
 
-def withheld_result(
-    micrograph: Micrograph, segmentation: Segmentation, table: Table, task: Task, settings: MeasurementSettings
-) -> Measured | None:
-    """A result without numbers, if there is no outline or numbers are withheld (`judgement`); None if numbers are
-    given."""
-    if len(segmentation) and not are_numbers_withheld(micrograph, segmentation, settings):
-        return None
-    return Measured(without_numbers(table), None, {name: Value(None) for name in task.quantities})
+def withheld(micrograph: Micrograph, segmentation: Segmentation, settings: MeasurementSettings) -> Signals:
+    """The signal for `judge` that numbers are withheld (`judgement`)."""
+    return {Reason.UNLIKE: np.full(len(segmentation), are_numbers_withheld(micrograph, segmentation, settings))}
+
+
+def withheld_result(table: Table, task: Task) -> Measured | None:
+    """A result without numbers, if there is no outline or numbers are withheld; None if numbers are given."""
+    is_withheld = bool((table.reasons == str(Reason.UNLIKE)).all())
+    return Measured(table, None, {name: Value(None) for name in task.quantities}) if is_withheld else None
 
 
 def doubts(segmentation: Segmentation) -> Iterator[Flag]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import accumulate
 from threading import Lock, Thread
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -64,6 +64,9 @@ class Outdated(Refused):
         self.base = self.edits[-1].sequence if self.edits else job.edit_count
 
 
+Value = TypeVar("Value")
+
+
 class CachedCorrections(NamedTuple):
     """The corrections of a result up to the edit with this hash. The object is never changed, so several
     requests may use it at once."""
@@ -77,35 +80,34 @@ class CachedCorrections(NamedTuple):
         return len(self.corrections.steps)
 
 
-class _CorrectionsCache:
-    """A cache of the corrections of the results that were corrected last, by job. Reading the file of
-    outlines takes longer than an edit."""
+class Recent(Generic[Value]):
+    """The values that were kept last, at most so many, by their keys."""
 
-    def __init__(self) -> None:
-        self._lock, self._by_job = Lock(), OrderedDict[Any, CachedCorrections]()
+    def __init__(self, most: int = MOST_CACHED) -> None:
+        self._lock, self.entries, self.most = Lock(), OrderedDict[Any, Value](), most
 
-    def cached(self, job: Job) -> CachedCorrections | None:
+    def get(self, key: Any) -> Value | None:
         with self._lock:
-            cached = self._by_job.get(job.pk)
-        if cached is None or cached.count > job.edit_count:
-            return None
-        return cached if cached.count < job.edit_count or cached.hash == job.edit_hash else None
+            return self.entries.get(key)
 
-    def keep(self, job: Job, corrections: Corrections) -> None:
+    def keep(self, key: Any, value: Value) -> None:
         with self._lock:
-            self._by_job[job.pk] = CachedCorrections(job.edit_hash, corrections)
-            self._by_job.move_to_end(job.pk)
-            while len(self._by_job) > MOST_CACHED:
-                self._by_job.popitem(last=False)
+            self.entries[key] = value
+            self.entries.move_to_end(key)
+            while len(self.entries) > self.most:
+                self.entries.popitem(last=False)
 
 
-_recent = _CorrectionsCache()
+# By job: reading the file of outlines takes longer than an edit.
+_recent = Recent[CachedCorrections]()
 
 
 def corrections_of(job: Job) -> Corrections:
     """The outlines of a job with all its corrections; do not change the returned object. Raises Refused
     (409) if the outlines or the log cannot be read."""
-    cached = _recent.cached(job)
+    cached = _recent.get(job.pk)
+    if cached and (cached.count, cached.hash) != (job.edit_count, job.edit_hash) and cached.count >= job.edit_count:
+        cached = None  # of another log
     rows = _rows_after(job, cached.count) if cached else []
     if cached is None or (rows and rows[0].previous != cached.hash):
         cached, rows = CachedCorrections(HASH_BEFORE_FIRST, Corrections(_outlines(job))), _rows_after(job, 0)
@@ -113,7 +115,7 @@ def corrections_of(job: Job) -> Corrections:
         corrections = cached.corrections.followed_by(steps_of(rows, cached.corrections.steps))
     except BadEdit as error:
         raise Refused(ALTERED, 409) from error
-    _recent.keep(job, corrections)
+    _recent.keep(job.pk, CachedCorrections(job.edit_hash, corrections))
     return corrections
 
 
@@ -229,7 +231,7 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
             return earlier
         raise Outdated(job, base)
     job.edit_count, job.edit_hash = base + len(rows), rows[-1].hash
-    _recent.keep(job, corrections)
+    _recent.keep(job.pk, CachedCorrections(job.edit_hash, corrections))
     return rows
 
 

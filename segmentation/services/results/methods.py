@@ -74,7 +74,7 @@ def save_as_method(
     if not job.is_done:
         raise Refused(NOT_DONE, 409)
     settings, model = job.get_settings(), job.stored.model
-    if job.stored.is_imported or not model.sha256:
+    if job.stored.used.imported or not model.sha256:
         raise Refused(NO_MODEL, 409)
     settings = settings.replaced(model=model.name)  # an automatic choice is not part of a method
     source = job.calibration.source

@@ -22,6 +22,7 @@ from django.utils import timezone
 from ...core.analysis import AnalysisSettings
 from ...core.labels.segmentation import Provenance
 from ...core.report.exports import content_type_of
+from ...core.stored import StoredResult
 from ...models import (
     REQUEUE_FIELDS,
     RESTART_FIELDS,
@@ -102,7 +103,7 @@ def publish(*, job: Job, files: dict[str, Path], summary: dict[str, Any]) -> Non
 
     with _publishing(job, Artifact, files, artifacts):
         # "unread": the data bar was not read yet when the result was measured.
-        if unread := summary.get("unread"):
+        if unread := StoredResult.read(summary).unread:
             Micrograph.objects.locked(job.micrograph_id)  # it may be read at this moment
         job.finish("done", summary=summary, early={})
         if unread:
@@ -119,7 +120,8 @@ def apply_bar_reading(jobs: QuerySet) -> None:
     (`publish_export`); signed results do not change. Call it in a transaction that has locked the
     image.
     """
-    for job in jobs.filter(state="done", summary__unread=True, signature_hash="").select_related("micrograph"):
+    unread = jobs.filter(state="done", signature_hash="").with_stored("unread").filter(unread=True)
+    for job in unread.select_related("micrograph"):
         if not job.micrograph.is_finished:
             continue
         scale = job.scale

@@ -11,11 +11,9 @@ import io
 import json
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import IO, Any, NamedTuple
 from uuid import UUID
 
@@ -31,7 +29,7 @@ from ...core.report.quick_numbers import QuickNumbers
 from ...models import Artifact, Job
 from ..ground import bundles, tables
 from ..ground.refusal import Refused
-from .edits import NO_OUTLINES, corrections_of
+from .edits import NO_OUTLINES, Recent, corrections_of
 
 logger = logging.getLogger(__name__)
 # An outlines.json that contains the texts about its objects begins so.
@@ -81,29 +79,9 @@ class OfferInImage(NamedTuple):
     shown: list[dict[str, Any]]
 
 
-class _ObjectsCache:
-    """A cache of the objects of the results that were used last, as stored and after corrections, by the
-    name of their file. Reading a large file takes longer than a correction may take."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._by_file = OrderedDict[str, tuple[core.StoredObjects, core.CorrectedObjects | None]]()
-
-    def cached(self, file: str) -> tuple[core.StoredObjects, core.CorrectedObjects | None] | None:
-        with self._lock:
-            return self._by_file.get(file)
-
-    def keep(self, file: str, stored: core.StoredObjects, state: core.CorrectedObjects | None) -> None:
-        with self._lock:
-            self._by_file[file] = stored, state
-            self._by_file.move_to_end(file)
-            while len(self._by_file) > MOST_CACHED:
-                self._by_file.popitem(last=False)
-
-
-_recent = _ObjectsCache()
-
-
+# The objects of results as stored and after corrections, by the name of their file. Reading a large file takes longer
+# than a correction may take.
+_recent = Recent[tuple[core.StoredObjects, core.CorrectedObjects | None]](MOST_CACHED)
 # By the id of a result: the offer in it, and its most similar objects.
 FoundOffers = dict[UUID, tuple[Offer, list[dict[str, Any]]]]
 # By the state of all results that a search has read.
@@ -209,9 +187,9 @@ def similarities(job: Job, ids: Sequence[int]) -> dict[int, float]:
     size = tasks.find(job.get_settings().task).size
     if not size:
         raise Refused(NOT_MEASURED, 409)
-    corrections, state = _state_now(job)
-    quick = _quick_numbers(job, state, corrections)
-    rows = {number: row for row, number in enumerate(quick.ids.tolist())}
+    corrections = corrections_of(job) if job.edit_count else None
+    quick = _quick_numbers(job, _state_of(job, corrections), corrections)
+    rows = {number: row for row, number in enumerate(quick.present.ids.tolist())}
     if missing := [number for number in ids if number not in rows]:
         raise Refused(f"There is no object {missing[0]}.", 422)
     measures = (size, "area", *SHAPES, CONTRAST, CONTACT)
@@ -240,27 +218,17 @@ def open_with_words(file: Artifact) -> IO[bytes]:
     return io.BytesIO(json.dumps(in_words.with_page_words(content, quick, tables.OBJECTS_KEY, MOST_DOUBTS)).encode())
 
 
-def _state_of(job: Job, corrections: Corrections) -> core.CorrectedObjects:
-    """The objects of a result after these corrections; raises Refused."""
-    file = _file_of(job)
-    stored, state = _recent.cached(file.file.name) or (_stored(file), None)
-    if state is None or not state.is_continued_by(corrections):
-        state = core.CorrectedObjects.of(stored, corrections.original, _conditions_of(job))
-    state = state.with_corrections(corrections)
-    _recent.keep(file.file.name, stored, state)
-    return state
-
-
-def _state_now(job: Job) -> tuple[Corrections | None, core.CorrectedObjects]:
-    """(The corrections of a result, its objects after them). Without corrections: (None, its stored
-    objects); the label image is not read then. Raises Refused."""
-    if job.edit_count:
-        corrections = corrections_of(job)
-        return corrections, _state_of(job, corrections)
-    file = _file_of(job)
-    stored, state = _recent.cached(file.file.name) or (_stored(file), None)
-    _recent.keep(file.file.name, stored, state)
-    return None, core.CorrectedObjects(stored, _conditions_of(job), {})
+def _state_of(job: Job, corrections: Corrections | None) -> core.CorrectedObjects:
+    """The objects of a result after these corrections; raises Refused. None: its stored objects, for which the label
+    image is not read."""
+    file, conditions = _file_of(job), _conditions_of(job)
+    stored, state = _recent.get(file.file.name) or (_stored(file), None)
+    if corrections is not None:
+        if state is None or not state.is_continued_by(corrections):
+            state = core.CorrectedObjects.of(stored, corrections.original, conditions)
+        state = state.with_corrections(corrections)
+    _recent.keep(file.file.name, (stored, state))
+    return core.CorrectedObjects(stored, conditions, {}) if corrections is None or state is None else state
 
 
 def _quick_numbers(job: Job, state: core.CorrectedObjects, corrections: Corrections | None = None) -> QuickNumbers:

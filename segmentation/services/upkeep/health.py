@@ -428,9 +428,10 @@ def count_failures() -> list[tuple[str, int]]:
 
 def slowest_stages() -> list[tuple[str, float]]:
     """The mean seconds for each stage of the LATEST_JOBS jobs, the longest first."""
-    recent = Job.objects.filter(state=Job.State.DONE, summary__has_key="timings").order_by("-finished")
+    finished = Job.objects.filter(state=Job.State.DONE).with_stored("timings")
+    recent = finished.filter(timings__isnull=False).order_by("-finished")
     seconds_by_stage: Counter[str] = Counter()
-    timings = [timing for timing in recent.values_list("summary__timings", flat=True)[:LATEST_JOBS] if timing]
+    timings = [timing for timing in recent.values_list("timings", flat=True)[:LATEST_JOBS] if timing]
     for timing in timings:
         seconds_by_stage.update(timing)
     return [(stage, seconds / len(timings)) for stage, seconds in seconds_by_stage.most_common()]

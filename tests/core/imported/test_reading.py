@@ -27,6 +27,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.report.outlines import polygons
 from segmentation.core.report.picture import COLOURS
 from segmentation.core.report.wording import imported_words
+from segmentation.core.stored import Used
 from segmentation.core.tasks import find
 from tests.conftest import as_file
 from tests.core.builders import analysis_of, disc_labels
@@ -365,7 +366,7 @@ def test_imported_outlines_of_every_kind_are_measured_and_reported(tmp_path, tas
     files = write_all(analysis, tmp_path / "out", stored_only=True, added_names=["result.json", "report.pdf"])
     result = json.loads(files["result.json"].read_text())
     assert result["used"]["imported"]["outlines"] == 2 and result["model"]["name"] == MASKS
-    assert imported_words(segmentation.used).split(" from ") == ["2 outlines", "cells, 1.png (PNG labels)"]
+    assert imported_words(Used.read(segmentation.used)).split(" from ") == ["2 outlines", "cells, 1.png (PNG labels)"]
 
 
 @pytest.mark.parametrize("label", ["tiff_ifd_names_itself", "tiff_ifds_in_circle"])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.budget import SCORED_BY_OWNER, Conditions, Evidence, effect
-from segmentation.core.measure.filters import set_aside
+from segmentation.core.measure.filters import judge
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.micrograph.types import Calibration
@@ -204,7 +204,7 @@ def test_the_threshold_of_a_sample_is_the_mean_of_its_images():
     ("size", "verdict"), [(50, "whatever the shape"), (700, "the shape decides"), (2000, "gas ads")]
 )
 def test_surface_by_volume_of_equal_spheres(size, verdict):
-    statistics = summarise(set_aside(table_of([size / 5] * 40, nm_per_pixel=5.0), False))
+    statistics = summarise(judge(table_of([size / 5] * 40, nm_per_pixel=5.0), False))
     surface, volume = pi * size**2, pi / 6 * size**3
     assert statistics.recommendation["vssa"] == pytest.approx(surface / volume * 1e3)
     assert verdict in statistics.recommendation["points"][-1]["said"]

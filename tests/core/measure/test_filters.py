@@ -10,11 +10,11 @@ import pytest
 from segmentation.core.measure.filters import (
     ALWAYS,
     BY_HAND,
-    BY_IMAGE,
+    BY_OTHERS,
+    BY_REGION,
     FILTER_REASONS,
     Reason,
-    set_aside,
-    with_decisions,
+    judge,
 )
 from segmentation.core.measure.shapes import measure
 from tests.core.builders import grey_of
@@ -22,12 +22,13 @@ from tests.core.builders import grey_of
 from .particle_tables import table_of
 
 OF_FIBRES = (Reason.SHORT, Reason.THIN, Reason.PIECE)  # given by the task of fibres alone
+BY_IMAGE = (Reason.UNLIKE, *BY_REGION, *BY_OTHERS)
 
 
 def judged(labels, filter, confidence=None, nm_per_pixel=None):
     confidence = np.ones(int(labels.max()), np.float32) if confidence is None else confidence
     table = measure(labels, grey_of(labels), confidence, nm_per_pixel, labels.shape[0])
-    return set_aside(table, filter)
+    return judge(table, filter)
 
 
 def block(height, width, margin=2):
@@ -90,7 +91,7 @@ def test_limits_are_in_pixels_whatever_the_calibration():
 def test_judging_again_starts_afresh():
     table = judged(block(3, 3), True)
     assert table.kept.tolist() == [False]
-    assert set_aside(table, False).kept.tolist() == [True]
+    assert judge(table, False).kept.tolist() == [True]
     assert table.kept.tolist() == [False]
 
 
@@ -104,19 +105,20 @@ def test_every_reason_has_a_definition_with_its_limit():
 def test_what_was_drawn_by_hand_at_the_frame_does_not_count_even_where_it_is_faint(before):
     table = table_of([50, 50], [before, before], touches_frame=[True, False], **{BY_HAND: [True, True]})
     inside = before == Reason.IGNORED  # a region that a person drew goes before all
-    assert set_aside(table, True).reasons.tolist() == ([Reason.IGNORED] * 2 if inside else [Reason.FRAME, ""])
+    assert judge(table, True).reasons.tolist() == ([Reason.IGNORED] * 2 if inside else [Reason.FRAME, ""])
 
 
 def test_what_others_said_of_an_outline_holds_whatever_was_done_beside_it():
-    table = table_of([50] * 5, ["", Reason.HIDDEN, Reason.FAINT, "", Reason.SMALL])
+    table, now = table_of([50] * 5), {Reason.HIDDEN: np.arange(5) == 1, Reason.FAINT: np.arange(5) == 2}
     before = {"faint_limit": None, Reason.HIDDEN: [1, 3], Reason.FAINT: [4], Reason.GAP: []}
     person = SimpleNamespace(ids=np.arange(1, 6), used={"by_others": before}, by_hand=(), set_aside={})
-    held = [Reason.HIDDEN, "", Reason.HIDDEN, Reason.FAINT, Reason.SMALL]
-    assert with_decisions(table, person, None).reasons.tolist() == held
-    assert with_decisions(table, person, 30.0).reasons.tolist() == table.reasons.tolist()
+    held = [Reason.HIDDEN, "", Reason.HIDDEN, Reason.FAINT, ""]
+    assert judge(table, True, now, person=person).reasons.tolist() == held
+    changed = judge(table, True, now, person=person, faint_limit=30.0).reasons.tolist()
+    assert changed == ["", Reason.HIDDEN, Reason.FAINT, "", ""]
 
 
 def test_what_others_judge_as_faint_is_at_the_frame_first_as_no_setting_counts_it():
     faint = [str(Reason.FAINT)] * 2
     table = table_of([30, 30], faint, touches_frame=[1, 0])
-    assert set_aside(table, True).reasons.tolist() == [Reason.FRAME, Reason.FAINT]
+    assert judge(table, True).reasons.tolist() == [Reason.FRAME, Reason.FAINT]

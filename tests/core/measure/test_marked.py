@@ -59,7 +59,7 @@ def test_a_person_can_count_it():
 
 def test_it_does_not_count_in_other_kinds_of_objects():
     micrograph, segmentation = pictured()
-    table = table_of(segmentation, micrograph, MeasurementSettings(), Calibration.absent())
+    table = table_of(segmentation, micrograph, MeasurementSettings(), Calibration.absent(), {})
     assert list(table.reasons) == ["", str(Reason.MARKED), ""]
 
 

@@ -10,7 +10,7 @@ import pytest
 from segmentation.core.flags import Flag
 from segmentation.core.measure.budget import Conditions, Evidence
 from segmentation.core.measure.convergence import rounded_up
-from segmentation.core.measure.filters import Reason, set_aside
+from segmentation.core.measure.filters import Reason, judge
 from segmentation.core.measure.fractions import Fraction, wilson
 from segmentation.core.measure.nano import (
     INCLUDES,
@@ -156,7 +156,7 @@ def test_no_scale_or_no_particles_no_card():
 
 
 def test_sensitivity_tells_each_setting_by_name():
-    table = set_aside(table_of([2, 3, 40, 60, 80], area=[4, 9, 2000, 2000, 2000]), True)
+    table = judge(table_of([2, 3, 40, 60, 80], area=[4, 9, 2000, 2000, 2000]), True)
     other = table_of([60, 80])
     sensitivity = summarise(
         table,
@@ -214,7 +214,7 @@ def test_edges_the_other_way_round():
 
 
 def test_a_firm_verdict_names_what_would_turn_it():
-    table = set_aside(table_of([6] * 200 + [200] * 100, area=[9.0] * 200 + [3e4] * 100), False)
+    table = judge(table_of([6] * 200 + [200] * 100, area=[9.0] * 200 + [3e4] * 100), False)
     answer = summarise(table, Conditions(calibration=SURE)).nano
     assert answer["verdict"] == "above"
     assert re.search("would change with: .*filter on", answer["sentence"])
@@ -228,7 +228,7 @@ def test_advice_is_rounded(number, rounded):
 def set_aside_card(small, large, filter):
     """The card of outlines of 2 x 2 px of 7.5 nm and others of 220 nm."""
     widths = [2.0] * small + [(220 + i % 7) / 7.5 for i in range(large)]
-    table = set_aside(table_of(widths, area=[width**2 for width in widths], nm_per_pixel=7.5), filter)
+    table = judge(table_of(widths, area=[width**2 for width in widths], nm_per_pixel=7.5), filter)
     return summarise(table, Conditions(calibration=Calibration(7.5, "metadata"), filter=filter)).nano
 
 
@@ -247,7 +247,7 @@ def test_what_is_too_small_to_count_enters_the_verdict_as_a_bound(filter):
 def test_rods_that_the_filter_would_set_aside_are_not_said_to_be_left_out():
     """Without the filter an outline 2 px wide counts, so "of 15 nm and more" would be false."""
     widths = [2.0 + i % 2 / 10 for i in range(40)]
-    table = set_aside(table_of(widths, area=[40.0] * 40, nm_per_pixel=5.0), False)
+    table = judge(table_of(widths, area=[40.0] * 40, nm_per_pixel=5.0), False)
     statistics = summarise(table, Conditions(calibration=Calibration(5.0, "metadata")))
     assert re.search("40 particles of 9 px .*area", statistics.nano["sentence"])
     points = {point["title"]: point["said"] for point in statistics.recommendation["points"]}
@@ -260,7 +260,7 @@ def test_doubtful_outlines_that_the_filter_rejects_anyway_change_nothing():
     judged = table_of(
         sizes, area=[s * s for s in sizes], aspect_ratio=thin, confidence=[0.9] * 40 + [0.3] * 30, nm_per_pixel=5.0
     )
-    statistics = summarise(set_aside(judged, True), Conditions(calibration=Calibration(5.0, "metadata"), filter=True))
+    statistics = summarise(judge(judged, True), Conditions(calibration=Calibration(5.0, "metadata"), filter=True))
     assert statistics.set_aside == {"uncertain": 30} or 30 in statistics.set_aside.values()
     assert statistics.fraction_100nm_with_doubtful == statistics.fraction_100nm_without_doubtful == 0
     assert "doubtful" not in statistics.nano["sentence"]
@@ -268,7 +268,7 @@ def test_doubtful_outlines_that_the_filter_rejects_anyway_change_nothing():
 
 def test_without_the_filter_is_said_with_the_border_correction():
     widths = [10.0 + i % 9 for i in range(30)] + [100.0 + i % 9 for i in range(20)]
-    table = set_aside(
+    table = judge(
         table_of(
             widths,
             area=[w * w for w in widths],

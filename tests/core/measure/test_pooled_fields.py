@@ -40,6 +40,7 @@ from segmentation.core.report.method import left_out_words, methods_paragraph
 from segmentation.core.report.pages import write_report
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, AnalysisRecord, Member, SampleImage
+from segmentation.core.stored import Used
 
 CLASSES = ("matrix", "carbide")
 CARD = {"name": "steel", "version": "1", "sha256": "a" * 64, "maps": list(CLASSES)}
@@ -76,7 +77,7 @@ def member(
         "area": side**2 * np.array(shares),
         "area_fraction": np.array(shares),
     }
-    record = AnalysisRecord("phases", {"model": "steel", **USED}, CARD, USED, side, side)
+    record = AnalysisRecord("phases", {"model": "steel", **USED}, CARD, Used.read(USED), side, side)
     calibration = Calibration.absent() if nm is None else Calibration.of_pixel(nm, typed=f"{nm}")
     table = Table.of_pixels(columns, nm)
     return Member(name, table, calibration, sha256="b" * 64, record=record, quantities=values)

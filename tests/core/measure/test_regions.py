@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.filters import Reason, set_aside
-from segmentation.core.measure.regions import largest_part, mask_of, set_regions_aside
+from segmentation.core.measure.filters import Reason, judge
+from segmentation.core.measure.regions import are_inside, largest_part, mask_of
 from segmentation.core.measure.shapes import measure
 
 
@@ -23,12 +23,14 @@ def test_what_lies_in_a_region_does_not_count():
     for number, left in enumerate((10, 40, 65), 1):
         labels[20:40, left : left + 18] = number
     table = measure(labels, labels.astype(np.uint8), np.ones(3, np.float32), None, 60)
-    judged = set_regions_aside(table, labels, [((36, 0), (70, 60))], str(Reason.IGNORED), (60, 90))
-    assert set_aside(judged, True).reasons.tolist() == ["", Reason.IGNORED, ""]
-    confirmed = judged.with_measures(by_hand=np.array([False, True, False]))
-    assert not set_aside(confirmed, True).kept.all(), "a person drew the region, whose area does not count either"
-    marked = set_regions_aside(table, labels, [((36, 0), (70, 60))], str(Reason.MARKED), (60, 90))
-    assert set_aside(marked.with_measures(by_hand=np.array([False, True, False])), True).kept.all()
+    inside = are_inside(labels, mask_of([((36, 0), (70, 60))], (60, 90)), 3)
+    assert judge(table, True, {Reason.IGNORED: inside}).reasons.tolist() == ["", Reason.IGNORED, ""]
+    confirmed = table.with_measures(by_hand=np.array([False, True, False]))
+    drawn = judge(confirmed, True, {Reason.IGNORED: inside})
+    assert not drawn.kept.all(), "a person drew the region, whose area does not count either"
+    assert judge(confirmed, True, {Reason.MARKED: inside}).kept.all()
+    both = judge(table, True, {Reason.MARKED: inside, Reason.IGNORED: inside})
+    assert both.reasons[1] == Reason.IGNORED, "the order of the list decides, not that of the signals"
 
 
 def test_the_largest_part_without_a_region_is_a_rectangle_that_none_touches():

@@ -14,6 +14,7 @@ from segmentation.core.labels.operations import Corrections, replay_steps
 from segmentation.core.labels.segmentation import Cut, Provenance, Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.measure.filters import BY_OTHERS, BY_REGION
+from segmentation.core.measure.outlines.contours import EDGE_SHIFTS, SHIFT_ZERO
 from segmentation.core.measure.tilt import Stretch, Tilt
 from segmentation.core.micrograph.colours import COLOURS, MANY
 from segmentation.core.micrograph.types import Calibration, Micrograph
@@ -35,7 +36,7 @@ class Case:
     """A drawn picture of a kind, its result as it is stored, and the corrections of it."""
 
     def __init__(self, task="particles", labels=None, classes=None, names=(), scale=SCALE, metadata=None, **settings):
-        outlined = {name: settings.pop(name) for name in ("cuts", "set_aside", "used") if name in settings}
+        outlined = {name: settings.pop(name) for name in ("cuts", "set_aside", "used", "maps") if name in settings}
         labels = disc_labels(30, SHAPE, seed=4) if labels is None else labels
         ids = np.unique(labels[labels > 0]).astype(np.int32)
         self.task = tasks.find(task)
@@ -89,6 +90,7 @@ class Case:
             named = {name: own.get(name) for name in ("id", "class", "kept", "reason", "cut", "by_hand", "rings")}
             assert named == {name: row.get(name) for name in named}
             assert own["outline"] == row["outline"], number
+            assert own.get("whole", []) == pytest.approx(row.get("whole", []), abs=1e-6), number
             for name in {"min_feret", "max_feret", "ecd", "area", "weight", "area_fraction"} & row.keys():
                 pair = [np.nan if of[name] is None else of[name] for of in (own, row)]
                 assert pair[0] == pytest.approx(pair[1], rel=1e-9, nan_ok=True), (number, name)
@@ -188,6 +190,23 @@ def phases(**settings):
     labels = np.ones((90, 120), np.int32)
     labels[20:60, 10:50], labels[30:80, 70:110], labels[40:50, 20:30] = 2, 3, 1
     return Case("phases", labels, [0, 1, 2], ("matrix", "sulfide", "oxide"), **settings)
+
+
+@pytest.mark.parametrize("scale", [SCALE, Calibration.absent()])
+def test_what_others_cover_of_a_corrected_object_is_completed_at_once(scale):
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]] + 0.5
+    labels = disc_labels(30, SHAPE, seed=4) * (columns < 100)
+    for x, y, width in ((180, 100, 40), (204, 108, 44), (260, 60, 30), (236, 68, 40)):
+        labels[np.hypot(columns - x, rows - y) <= width / 2] = 50 + int(y < 90)
+    shifts = np.full(SHAPE, SHIFT_ZERO, np.uint8)
+    shifts[:, 150:] += 3
+    case = Case(labels=labels, maps={EDGE_SHIFTS: shifts}, scale=scale)
+    case.do(
+        {"op": "split", "id": 50, "line": [[193, 80], [189, 140]]}, {"op": "erase", "points": [[236, 48]], "radius": 3}
+    )
+    case.check()
+    assert sum("whole" in row for row in case.state.rows.values() if row) == 1
+    case.do({"op": "merge", "ids": [50, max(case.state.rows)]}).check()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
+from segmentation.core.tasks.base import Curve
 from segmentation.models import Job, Sample
 from segmentation.presenters.charts import rebin_to_common_edges
 from segmentation.presenters.sample import PooledResult
@@ -145,12 +146,12 @@ def test_the_share_on_a_card_is_that_of_the_page_of_the_image(client, sample):
 
 
 def test_histograms_of_several_images_have_bins_of_one_width():
-    fine = {"x": [18.0, 19.0, 20.0, 21.0, 22.0], "lines": {"oxide": [10.0, 10.0, 30.0, 50.0]}}
-    coarse = {"x": [20.0, 22.0, 24.0], "lines": {"oxide": [40.0, 60.0]}}
+    fine = Curve("", "", [18.0, 19.0, 20.0, 21.0, 22.0], {"oxide": [10.0, 10.0, 30.0, 50.0]})
+    coarse = Curve("", "", [20.0, 22.0, 24.0], {"oxide": [40.0, 60.0]})
     first, other = rebin_to_common_edges([fine, coarse])
-    assert first["x"] == other["x"] == [18, 20, 22, 24]
-    assert (first["lines"][""], other["lines"][""]) == ([20, 80, 0], [0, 40, 60])
-    along = {"x": [0.0, 5.0], "lines": {"oxide": [7.0, None]}}
+    assert first.x == other.x == [18, 20, 22, 24]
+    assert (first.lines[""], other.lines[""]) == ([20, 80, 0], [0, 40, 60])
+    along = Curve("", "", [0.0, 5.0], {"oxide": [7.0, None]})
     assert rebin_to_common_edges([along, along]) == [along, along]
 
 

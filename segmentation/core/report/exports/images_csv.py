@@ -25,11 +25,11 @@ METHOD_COLUMNS: dict[str, Callable[[Member], Any]] = {  # how an image was measu
     "instrument_relative_uncertainty": lambda member: as_decimal(member.calibration.instrument_uncertainty),
     "model": lambda member: name_cell(member.record.card.get("name", "")),
     "model_sha256": lambda member: member.record.card.get("sha256", ""),
-    "threshold": lambda member: as_decimal(member.record.used.get("threshold")),
-    "polarity": lambda member: member.record.used.get("polarity", ""),
-    "working_scale": lambda member: as_decimal(member.record.used.get("scale")),
-    "corrected_by_hand": lambda member: member.record.used.get("corrected", 0),
-    "reviewed": lambda member: member.record.used.get("reviewed", 0),
+    "threshold": lambda member: as_decimal(member.record.used.threshold),
+    "polarity": lambda member: member.record.used.polarity,
+    "working_scale": lambda member: as_decimal(member.record.used.scale),
+    "corrected_by_hand": lambda member: member.record.used.corrected,
+    "reviewed": lambda member: member.record.used.reviewed,
 }
 
 

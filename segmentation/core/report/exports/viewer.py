@@ -102,19 +102,18 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         else smooth_outlines(find_pixel_borders(segmentation.dense[: segmentation.rows]), len(segmentation))
     )
     wholes = drawing.wholes if drawing else whole_outlines(segmentation, table)
-    particles: list[dict[str, Any]] = [
-        {
-            "id": int(objects.ids[i]),
-            **({"class": objects.classes[i]} if len(segmentation.class_names) > 1 else {}),
-            "kept": bool(objects.kept[i]),
-            "reason": objects.reasons[i],
-            **({"cut": True} if objects.touches_frame[i] else {}),
-            **({"by_hand": True} if int(objects.ids[i]) in segmentation.by_hand else {}),
+    particles = [
+        object_row(
+            object_id,
+            objects.reasons[i],
+            class_name=objects.classes[i] if len(segmentation.class_names) > 1 else "",
+            is_cut=bool(objects.touches_frame[i]),
+            by_hand=object_id in segmentation.by_hand,
             **{name: values[i] for name, values in columns_of_measures.items()},
             **({"whole": outline_coordinates(wholes[i])} if i in wholes else {}),
-            "outline": outline_coordinates(line),
-        }
-        for i, line in enumerate(lines)
+            outline=outline_coordinates(line),
+        )
+        for i, (object_id, line) in enumerate(zip(objects.ids.tolist(), lines, strict=True))
     ]
     frame: dict[str, Any] = {"width": columns, "height": rows, "rows": segmentation.rows}
     if task.semantic or task.parted:
@@ -136,6 +135,15 @@ def outlines(analysis: Analysis, drawing: Drawing | None = None) -> dict[str, An
         "cuts": _cuts(segmentation, ids, table.nm_per_pixel),
     }
     return {**frame, OBJECTS: particles}
+
+
+def object_row(
+    object_id: int, reason: str, *, class_name: str = "", is_cut: bool = False, by_hand: bool = False, **measured: Any
+) -> dict[str, Any]:
+    """The row of an object in `outlines`. class_name: only if there are several classes."""
+    flags = {"cut": is_cut, "by_hand": by_hand}
+    head = {"id": object_id, **({"class": class_name} if class_name else {}), "kept": not reason, "reason": reason}
+    return {**head, **{name: True for name, holds in flags.items() if holds}, **measured}
 
 
 def _cuts(segmentation: Segmentation, object_ids: set[int], nm_per_pixel: float | None) -> dict[str, list[Any]]:
