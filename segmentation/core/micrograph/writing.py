@@ -28,6 +28,7 @@ from .letters import (
     places_of_writing,
 )
 from .ocr import OCR_SECONDS, RecognitionTimeout, Text
+from .panel_signs import signs_of_panels
 from .readings import LEAST_SIDE
 from .types import GreyImage
 
@@ -44,11 +45,15 @@ MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 
 
 class Writing(NamedTuple):
-    """(H, W) bool each: all pixels that are written or drawn on a picture, and those of lines, arrows, circles and bars
-    among them, which may cross an object."""
+    """What is written or drawn on a picture.
+
+    all: (H, W) bool, its pixels. lines: (H, W) bool, those of lines, arrows, circles and bars, which may cross an
+    object. panels: what shows that the picture holds several panels (`signs_of_panels`), else "".
+    """
 
     all: Mask
     lines: Mask
+    panels: str = ""
 
 
 def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS, *, lined: bool = True) -> Writing | None:
@@ -61,13 +66,15 @@ def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS, *, lined: bool =
         return None
     picture = as_bytes(pixels)
     mask, lines = (np.zeros(picture.shape, np.bool_) for _ in range(2))
+    texts: list[Text] = []
     if places := places_of_writing(picture):
         with suppress(RecognitionTimeout):
-            draw_texts(picture, texts_on_picture(picture, seconds, places), mask)
+            texts = texts_on_picture(picture, seconds, places)
+    draw_texts(picture, texts, mask)
     if lined:
         draw_lines(picture, mask, lines)
     mask |= lines
-    return Writing(mask, lines) if 0 < mask.mean() <= MOST_MARKED else None
+    return Writing(mask, lines, signs_of_panels(picture, texts)) if 0 < mask.mean() <= MOST_MARKED else None
 
 
 def draw_texts(picture: Bytes, texts: Sequence[Text], mask: Mask) -> None:
