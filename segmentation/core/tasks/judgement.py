@@ -414,6 +414,15 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         )
     if specks := missed_specks_warning(segmentation, int(table.kept.sum())):
         yield specks
+    if (large := used.get("large")) and not segmentation.provenance.edits:
+        objects = "1 object" if large["count"] == 1 else f"{large['count']:,} objects"
+        yield Flag.doubtful(
+            f"Without an outline: {objects} wider than {large['above']:,} px, too wide for the scale at which the"
+            " others were found. Draw what is missing, or use a smaller zoom for the model.",
+            f"Without an outline: {objects} wider than {large['above']:,} px",
+            moves="all",
+            by=large["share"],
+        )
     yield from _left_out(table)
     width = table.rescaled(None).columns.get("min_feret_px")
     if width is not None and "expected" in used:
