@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from .barline import Line
-from .burntin import scale_bars
-from .letters import Bytes
+from .barwords import Length
 from .ocr import Text
 from .pages import LEAST_PANEL
 
@@ -20,14 +19,14 @@ LETTER_SCORE = 0.8  # least score of a letter
 SAME_HEIGHT, OUT_OF_LINE, CORNER_HEIGHTS = 1.5, 0.6, 3.0
 
 
-def signs_of_panels(picture: Bytes, texts: Sequence[Text]) -> str:
-    """What shows that a picture (H, W) with these texts holds several panels, in words; "" for a single picture."""
+def signs_of_panels(shape: tuple[int, ...], texts: Sequence[Text], bars: Sequence[tuple[Length, Line]]) -> str:
+    """What shows that a picture of this shape with these texts and scale bars holds several panels, in words; "" for a
+    single picture."""
     matches = ((PANEL_LETTER.fullmatch(text.text), text) for text in texts if text.score >= LETTER_SCORE)
     letters = {match[1].lower(): text for match, text in matches if match}  # c and C look alike
-    if any(_are_of_panels(letters[name], letters.get(chr(ord(name) + 1)), picture.shape) for name in letters):
+    if any(_are_of_panels(letters[name], letters.get(chr(ord(name) + 1)), shape) for name in letters):
         *others, last = sorted(letters)
         return f"the letters {', '.join(others)} and {last}, as panels have them,"
-    bars = scale_bars(picture, texts)
     words = ", ".join(f"“{length.text}”" for length, _ in bars)
     return f"{len(bars)} scale bars ({words})" if are_apart([line for _, line in bars]) else ""
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .barblocks import Mask
+from .barline import Line
 from .burntin import INK_LEVELS, LARGEST_PICTURE_PX, scale_bars, texts_on_picture
 from .contrast import as_bytes
 from .drawing import draw_lines, widened
@@ -70,20 +71,16 @@ def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS, *, lined: bool =
     if places := places_of_writing(picture):
         with suppress(RecognitionTimeout):
             texts = texts_on_picture(picture, seconds, places)
-    draw_texts(picture, texts, mask)
+    bars = scale_bars(picture, texts)
+    if all_strokes := [strokes for text in texts if (strokes := strokes_of(picture, text)) is not None]:
+        for strokes in all_strokes:
+            strokes.draw(mask)
+        _draw_bars(picture, [line for _, line in bars], all_strokes, mask)
     if lined:
         draw_lines(picture, mask, lines)
     mask |= lines
-    return Writing(mask, lines, signs_of_panels(picture, texts)) if 0 < mask.mean() <= MOST_MARKED else None
-
-
-def draw_texts(picture: Bytes, texts: Sequence[Text], mask: Mask) -> None:
-    """Set the strokes of texts on a picture (H, W), and of their scale bars, in a mask (H, W)."""
-    all_strokes = [strokes for text in texts if (strokes := strokes_of(picture, text)) is not None]
-    for strokes in all_strokes:
-        strokes.draw(mask)
-    if all_strokes:
-        _draw_bars(picture, texts, all_strokes, mask)
+    panels = signs_of_panels(picture.shape, texts, bars)
+    return Writing(mask, lines, panels) if 0 < mask.mean() <= MOST_MARKED else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,9 +172,9 @@ def _label_of(grey: NDArray[np.int16], inner: Mask) -> Mask | None:
     return None if frame.mean() > 0.2 else label  # paper that reaches the edges of the box is the picture itself
 
 
-def _draw_bars(picture: Bytes, texts: Sequence[Text], all_strokes: Sequence[Strokes], mask: Mask) -> None:
+def _draw_bars(picture: Bytes, lines: Sequence[Line], all_strokes: Sequence[Strokes], mask: Mask) -> None:
     """Set scale bars in the mask: lines that belong to a length, and blocks with the grey of any text."""
-    for _, line in scale_bars(picture, texts):
+    for line in lines:
         rows = slice(max(0, line.top - BAR_RIM), line.bottom + BAR_RIM + 1)
         mask[rows, max(0, int(line.left) - BAR_RIM) : int(line.right) + BAR_RIM + 1] = True
     for is_dark in {strokes.is_dark for strokes in all_strokes}:

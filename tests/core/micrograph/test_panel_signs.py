@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.micrograph.barreading import reading_of_picture
+from segmentation.core.micrograph.burntin import scale_bars
 from segmentation.core.micrograph.ocr import Text
 from segmentation.core.micrograph.pages import PANELS
 from segmentation.core.micrograph.panel_signs import signs_of_panels
@@ -14,8 +15,6 @@ from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks.file_signals import file_signals
 
 from .twenty_four import ACROSS, LEFT, TOP, ground
-
-SIDE = 660  # px, the width of `ground`
 
 
 def letter(name: str, x: float, y: float, score: float = 0.95, tall: float = 24) -> Text:
@@ -33,7 +32,7 @@ def letter(name: str, x: float, y: float, score: float = 0.95, tall: float = 24)
     ids=["four", "below, three in a row", "a column", "one large"],
 )
 def test_letters_in_the_corners_of_panels(texts):
-    assert signs_of_panels(np.asarray(ground()), texts).startswith("the letters ")
+    assert signs_of_panels((560, 660), texts, []).startswith("the letters ")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +48,7 @@ def test_letters_in_the_corners_of_panels(texts):
     ids=["marks inside", "not in line", "not in order", "unsure", "of two sizes", "one word"],
 )
 def test_letters_on_one_picture(texts):
-    assert signs_of_panels(np.asarray(ground()), texts) == ""
+    assert signs_of_panels((560, 660), texts, []) == ""
 
 
 def bars(nm: int) -> tuple[np.ndarray, list[Text]]:
@@ -73,7 +72,7 @@ def test_bars_of_the_same_scale_give_it():
     picture, texts = bars(100)
     reading = reading_of_picture(picture, texts)
     assert reading is not None and reading.nm_per_pixel == pytest.approx(100 / ACROSS, rel=0.02)
-    assert signs_of_panels(picture, texts) == "2 scale bars (“100 nm”, “100 nm”)"
+    assert signs_of_panels(picture.shape, texts, scale_bars(picture, texts)) == "2 scale bars (“100 nm”, “100 nm”)"
 
 
 def test_panels_that_were_not_parted_are_a_warning():
