@@ -103,14 +103,15 @@ def missed_large(search: Search, card: ModelCard, candidate: Segmentation) -> di
     They are looked for only where a place without outlines is so wide and has the grey of the objects, and once: at the
     scale at which this place has the size that the model knows best. Objects that touch the frame have no size.
     """
-    used = candidate.used
-    if not len(candidate) or search.task.first_look is None:
+    used, options = candidate.used, search.task.options.of(card)
+    # A model without a limit of noise is for particles on supports, which are as grey and wide.
+    if not len(candidate) or search.task.first_look is None or not getattr(options, "noise", True):
         return {}
     above = LARGEST_FACTOR * card.largest / used["scale"]
     outlined, grey = candidate.labels[: search.rows] > 0, as_shown(search.picture, used["polarity"])
     if (width := widest_place(grey, outlined)) < above:
         return {}
-    scale = max(SCALE_LIMITS[0], search.task.options.of(card).diameter / width)
+    scale = max(SCALE_LIMITS[0], options.diameter / width)
     requested = search.requested.replaced(polarity=used["polarity"], scale=scale)
     maps, view = predict_maps(search.picture, requested, card, search.runtime, search.answers)
     found, probabilities = search.task.first_look(maps, grey, view, card, requested)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from unittest.mock import MagicMock, Mock
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.coarse import widest_place
+from segmentation.core.coarse import missed_large, widest_place
 from segmentation.core.micrograph.contrast import clip_outliers
+from segmentation.core.network.cards import find
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import analyse
@@ -52,3 +56,8 @@ def test_only_a_wide_place_with_the_grey_of_the_objects_is_looked_at():
     assert widest_place(shown, labels < 0) == widest_place(shown, labels >= 0) == 0
     cut = np.ascontiguousarray(shown[:, 420:])
     assert widest_place(cut, labels[:, 420:] > 1) == pytest.approx(120, rel=0.1)  # as much as the picture shows
+
+
+def test_supports_are_no_objects_that_are_too_wide():
+    candidate = MagicMock(used={"scale": 1.0, "polarity": "bright"}, __len__=lambda outlines: 9)
+    assert missed_large(Mock(task=tasks.find("particles"), picture=None), find("supported"), candidate) == {}

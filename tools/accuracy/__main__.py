@@ -3,8 +3,8 @@ table that has a mark on a page is written into the page, others are printed.
 
 Other names: metamorphic (pictures changed in ways that must not change the result); contacts, confidence, recall, aside
 (images of kinds that most fits have not used); advice (images of other kinds, analysed as particles); touching (grey
-levels at contacts); doubts (how often warnings are right); clicks (splitting by two clicks); alike (finding similar
-outlines); methods (how soon control charts and limits decide)."""
+levels at contacts); doubts (how often warnings are right); rules (how often each warning and note speaks); clicks
+(splitting by two clicks); alike (finding similar outlines); methods (how soon control charts and limits decide)."""
 
 from __future__ import annotations
 
@@ -104,6 +104,11 @@ def main() -> None:
         from . import methods, touching  # read the models' data
 
         print(*{"touching": touching, "methods": methods}[sys.argv[1]].lines(), sep="\n")
+        return
+    if sys.argv[1:2] == ["rules"]:
+        from . import rules  # reads the models and their data
+
+        rules.main(sys.argv[2:])
         return
     if sys.argv[1:2] in (["contacts"], ["confidence"], ["recall"], ["aside"]):
         from . import unseen  # reads the models and their data
