@@ -125,7 +125,7 @@ def missed_large(search: Search, card: ModelCard, candidate: Segmentation) -> di
 
 def _probable_and_new(
     labels: NDArray[np.int32], probabilities: NDArray[np.float32], outlined: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
     """Which of n objects in labels (h, w) are probably right and mostly outside the outlines (h, w), and their
     areas."""
     areas, outlined_areas = (
