@@ -111,7 +111,7 @@ def missed_large(search: Search, card: ModelCard, candidate: Segmentation) -> di
     outlined, grey = candidate.labels[: search.rows] > 0, as_shown(search.picture, used["polarity"])
     if (width := widest_place(grey, outlined)) < above:
         return {}
-    scale = max(SCALE_LIMITS[0], options.diameter / width)
+    scale = max(SCALE_LIMITS[0], getattr(options, "diameter", card.largest) / width)
     requested = search.requested.replaced(polarity=used["polarity"], scale=scale)
     maps, view = predict_maps(search.picture, requested, card, search.runtime, search.answers)
     wide, probabilities = search.task.first_look(maps, grey, view, card, requested)
