@@ -13,7 +13,7 @@ from .labels.segmentation import MASKS, Provenance, Segmentation
 from .micrograph.crosscheck import crosscheck
 from .micrograph.kinds import sha256_of
 from .micrograph.square import resample_labels, stored_shape
-from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, Scale, UnreadableImage
+from .micrograph.types import IMAGE, IMAGE_SHA256, Micrograph, UnreadableImage
 from .pace import Progress, quiet
 from .pipeline import measure
 from .preparation import analysed_rows
@@ -81,14 +81,13 @@ def _of_image(mask: Mask, image: Micrograph) -> Micrograph:
             )
         )
     metadata = {**image.metadata, IMAGE: image.name, IMAGE_SHA256: image.sha256}
-    # The mask's calibration takes the place of the scale bar: it is used if the image has none.
-    scale = Scale(image.calibration, mask.calibration, is_bar_sure=True, texts_agree=True)
     scales = {"image": image.calibration, "mask": mask.calibration}
     return replace(
         image,
         name=mask.name,
         sha256=mask.sha256,
-        calibration=scale.in_use,
+        # The mask's calibration takes the place of the scale bar: it is used if the image has none.
+        calibration=replace(image, reading=mask.calibration, texts_agree=True).scale.in_use,
         metadata=metadata,
         notes=(*mask.notes, *image.notes, *crosscheck(scales)),
     )

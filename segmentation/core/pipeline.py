@@ -14,6 +14,7 @@ from .micrograph.borders import BORDER, border_of, without_border
 from .micrograph.contrast import clip_outliers
 from .micrograph.marks import fill_in
 from .micrograph.noise import NOISY, noise_of
+from .micrograph.pages import SIGNS_OF_PANELS
 from .micrograph.types import Micrograph
 from .micrograph.vendors.facts import MARKS
 from .network.cards import ModelCard, cards_for_name
@@ -78,13 +79,13 @@ def segment(
         unmarked = without_coloured_marks(micrograph)
         border = border_of(unmarked.pixels[:rows])
         specimen = without_border(unmarked, border)
-        marks, lines = marks_on(specimen, rows, lined=not task.parted)
-        facts: dict[str, Any] = {BORDER: border, MARKS: marks}
+        marks, writing = marks_on(specimen, rows, lined=not task.parted)
+        facts: dict[str, Any] = {BORDER: border, MARKS: marks, SIGNS_OF_PANELS: writing.panels if writing else ""}
         picture = clip_outliers(specimen.pixels[:rows])
         if task.better and (relative := noise_of(picture)) >= NOISY:
             picture, facts["noise"] = smooth(specimen.pixels[:rows]), round(relative, 2)
-        if lines is not None:  # a line over a particle would divide it
-            picture = np.asarray(fill_in(picture, lines), np.float32)
+        if writing and writing.lines.any():  # a line over a particle would divide it
+            picture = np.asarray(fill_in(picture, writing.lines), np.float32)
     facts = {name: fact for name, fact in facts.items() if fact}
     search = Search(micrograph, picture, rows, task, requested, runtime, clock, show, facts=facts)
     if task.better:  # the task can compare candidates

@@ -13,7 +13,7 @@ from .micrograph.databar import first_bar_row
 from .micrograph.marks import Regions, fill_in, regions_from_metadata, regions_of
 from .micrograph.noise import SMOOTH_PX
 from .micrograph.types import GreyImage, Micrograph, UnreadableImage
-from .micrograph.writing import writing_on
+from .micrograph.writing import Writing, writing_on
 from .settings import SegmentationSettings
 
 NO_ROW = "The data bar cannot take {rows} rows: the image has only {tall}."
@@ -30,10 +30,9 @@ def analysed_rows(micrograph: Micrograph, settings: SegmentationSettings) -> int
     return height - bar
 
 
-def marks_on(micrograph: Micrograph, rows: int, *, lined: bool = True) -> tuple[Regions, NDArray[np.bool_] | None]:
+def marks_on(micrograph: Micrograph, rows: int, *, lined: bool = True) -> tuple[Regions, Writing | None]:
     """Regions of a micrograph that writing or drawing covers: coloured marks, which the reader of the file found, and
-    text, bars, lines and circles in black, white or one grey; and a mask (H, W) of the latter without text, None
-    without any.
+    text, bars, lines and circles in black, white or one grey; and what is written or drawn in these.
 
     micrograph: without its coloured marks (`without_coloured_marks`). rows: number of analysed rows.
     lined: whether lines are marks, and no specimen such as fibres.
@@ -42,9 +41,7 @@ def marks_on(micrograph: Micrograph, rows: int, *, lined: bool = True) -> tuple[
         region for region in regions_from_metadata(micrograph.metadata) if min(y for _, y in region) < rows
     ]
     writing = writing_on(micrograph.pixels[:rows], lined=lined)
-    if writing is None:
-        return coloured_marks, None
-    return [*coloured_marks, *regions_of(writing.all)], writing.lines if writing.lines.any() else None
+    return [*coloured_marks, *(regions_of(writing.all) if writing else [])], writing
 
 
 def without_coloured_marks(micrograph: Micrograph) -> Micrograph:

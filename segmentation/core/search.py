@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from segmentation import __version__
 
 from . import tasks
-from .coarse import COARSE, missed_specks, small_objects
+from .coarse import COARSE, missed_large, missed_specks, small_objects
 from .labels.segmentation import Provenance, Segmentation
 from .micrograph.types import Micrograph
 from .network import cards
 from .network.answers import PredictionMemory
 from .network.cards import ModelCard
 from .network.likeness import LIKENESS, NEAR, OWN_IMAGES, relative_distance
-from .network.resample import resize
+from .network.resample import middle, resize
 from .network.runtime import Maps, Runtime, give_freed_memory_back, load_network
 from .network.scale_search import View, as_shown
 from .network.textures import clearly_resembles, compared_with_models, nearest, with_known_textures
@@ -29,9 +29,10 @@ from .prediction import predict_maps
 from .preparation import Picture
 from .settings import SegmentationSettings
 from .tasks.base import Decoded, Task
-from .tasks.judgement import UNLIKE
+from .tasks.judgement import SURE_PROBABILITY, UNLIKE
 
 BETTER = 1.1  # another candidate replaces the first one if its worth is higher by this factor
+CLOSE_PX = 640  # side of the middle of a picture in which thin objects of another kind are looked for
 FREED_FROM_PX = 2**21  # for larger images, freed memory is returned to the system between the stages
 # The reason that a result states for an automatic choice of the model.
 USUAL = "{title} is the default model. Nothing in the image suggests another."
@@ -166,15 +167,23 @@ class Search:
         if not_excluded and self.task.compact(decoded):
             not_excluded = []
         ranked = nearest(self.picture, [*by_texture, *not_excluded])
-        return (kind for kind in ranked if kind in by_texture or self._recognised_by(kind))
+        is_doubtful = decoded.used.get("expected", 1.0) < SURE_PROBABILITY
+        return (kind for kind in ranked if kind in by_texture or self._recognised_by(kind, is_doubtful))
 
-    def _recognised_by(self, card: ModelCard) -> Mapping[str, Any]:
-        """The result of `Task.recognised` for this model and the picture; calculated once."""
+    def _recognised_by(self, card: ModelCard, is_doubtful: bool) -> Mapping[str, Any]:
+        """The result of `Task.recognised` for this model and the picture; calculated once. If the outlines are
+        doubtful, the middle is looked at, too: a large picture is reduced, so that its thin objects are lost."""
+        task, channels = tasks.find(card.task), tasks.find(card.task).channels(card)
+        predict = partial(
+            self.answers.predict,
+            load_network(card, self.runtime, len(channels)),
+            activation=channels.activation,
+        )
         if card.name not in self.recognised:
-            task, channels = tasks.find(card.task), tasks.find(card.task).channels(card)
-            network = load_network(card, self.runtime, len(channels))
-            predict = partial(self.answers.predict, network, activation=channels.activation)
             self.recognised[card.name] = task.recognised(predict, card, self.picture)
+        if is_doubtful and not self.recognised[card.name] and max(self.picture.shape) > CLOSE_PX:
+            window = np.ascontiguousarray(self.picture[middle(self.picture.shape, CLOSE_PX)])
+            self.recognised[card.name] = task.recognised(predict, card, window)
         return self.recognised[card.name]
 
     def best_of_models(self, models: Sequence[ModelCard], progress: Progress) -> Segmentation:
@@ -250,7 +259,7 @@ class Search:
 
         Keys of its `used`: "instead_of": polarity, scale and count of the first candidate, if another one is better;
         "beside": polarity and count of the other polarity, if it shows more objects but is not clearly better;
-        "specks": see `missed_specks`.
+        "specks": see `missed_specks`; "large": see `missed_large`.
         """
         usual = best = self.find(card, progress)
         candidates = []
@@ -264,8 +273,8 @@ class Search:
         for candidate in (usual, *candidates):
             if self.task.is_beside(candidate, best):
                 best.used["beside"] = {"polarity": candidate.used["polarity"], "count": candidate.used["inside"]}
-        if specks := missed_specks(self, card, best):
-            best.used["specks"] = specks
+        missed = {"specks": missed_specks(self, card, best), "large": missed_large(self, card, best)}
+        best.used.update({name: objects for name, objects in missed.items() if objects})
         if best is not usual:
             first_view = {name: usual.used[name] for name in ("polarity", "scale")}
             best.used["instead_of"] = {**first_view, "count": len(usual)}

@@ -22,6 +22,7 @@ from segmentation.core.network.inference import HALO, predict
 from segmentation.core.network.likeness import LIKENESS, OWN_IMAGES, describe, likeness_entry
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
+from segmentation.core.pace import Clock
 from segmentation.core.pipeline import analyse, measure, segment
 from segmentation.core.stored import Used
 from segmentation.core.tasks.judgement import EVIDENT, is_out_of_domain
@@ -221,6 +222,31 @@ def test_fibres_analysed_as_particles_are_recognised(is_dark):
     assert resembled == {"model": "fibres", "title": "Fibres", "task": "fibres", "recognised": True}
     doubt = next(flag for flag in analysis.flags if flag.doubt)
     assert doubt.short in (NO_NUMBERS, "Looks like the images of another model", "Objects cross; particles are pieces")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_thin_fibres_of_a_large_dense_mat_are_recognised(is_dark):
+    """Where the whole picture is looked at, they are 5 px wide."""
+    made = mat((768, 1024), 8, 0.55, np.random.default_rng((79, 1, 8)), dark=is_dark)
+    analysis = analyse(micrograph_of(made.grey), AnalysisSettings.of())
+    assert analysis.segmentation.used["resembles"]["title"] == "Fibres" and not analysis.table.kept.any()
+
+
+def test_only_where_outlines_are_doubtful_the_middle_is_looked_at_for_thin_fibres(monkeypatch):
+    fibres, looked = tasks.find("fibres"), []
+
+    def recognised(predict, card, picture):
+        looked.append(picture.shape)
+        return {"recognised": True} if picture.shape == (600, 640) else {}
+
+    monkeypatch.setattr(search, "load_network", lambda *given: None)
+    monkeypatch.setattr(tasks, "find", lambda name: replace(fibres, recognised=recognised))
+    grey, settings = np.zeros((600, 900), np.uint8), AnalysisSettings.of().segmentation
+    picture = grey.astype(np.float32)
+    tried = search.Search(micrograph_of(grey), picture, 600, fibres, settings, Runtime(), Clock())
+    assert not tried._recognised_by(find("fibres"), False) and looked == [(600, 900)]
+    assert tried._recognised_by(find("fibres"), True) and looked == [(600, 900), (600, 640)]
 
 
 @pytest.mark.parametrize("is_dark", [False, pytest.param(True, marks=pytest.mark.slow)])

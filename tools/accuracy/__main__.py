@@ -3,9 +3,9 @@ table that has a mark on a page is written into the page, others are printed.
 
 Other names: metamorphic (pictures changed in ways that must not change the result); contacts, confidence, recall, aside
 (images of kinds that most fits have not used); advice (images of other kinds, analysed as particles); touching (grey
-levels at contacts); doubts (how often warnings are right); clicks (splitting by two clicks); alike (finding similar
-outlines); methods (how soon control charts and limits decide); edges (sizes of drawn shapes); overlaps (drawn particles
-that lie on each other)."""
+levels at contacts); doubts (how often warnings are right); rules (how often each warning and note speaks); clicks
+(splitting by two clicks); alike (finding similar outlines); methods (how soon control charts and limits decide); edges
+(sizes of drawn shapes); overlaps (drawn particles that lie on each other)."""
 
 from __future__ import annotations
 
@@ -107,6 +107,11 @@ def main() -> None:
         table = {"touching": touching, "methods": methods, "edges": edges, "overlaps": overlaps}[sys.argv[1]]
         for line in table.lines():
             print(line, flush=True)
+        return
+    if sys.argv[1:2] == ["rules"]:
+        from . import rules  # reads the models and their data
+
+        rules.main(sys.argv[2:])
         return
     if sys.argv[1:2] in (["contacts"], ["confidence"], ["recall"], ["aside"]):
         from . import unseen  # reads the models and their data

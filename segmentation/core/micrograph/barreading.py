@@ -24,6 +24,7 @@ from .burntin import LARGEST_PICTURE_PX, scale_bars, texts_on_picture
 from .contrast import as_bytes
 from .databar import first_bar_row
 from .ocr import OCR_SECONDS, RecognitionTimeout, Text, texts_by_child
+from .panel_signs import are_apart
 from .readings import CUT_OFF, LEAST_SIDE, PIXEL_SIZE_TOLERANCE
 from .types import Micrograph
 from .vendors.units import SQRT3, is_round, plausible_pixel
@@ -31,6 +32,7 @@ from .vendors.units import SQRT3, is_round, plausible_pixel
 END_PX = 1.0 / SQRT3  # standard uncertainty of the length of a printed line, which is right within 1 px
 LARGEST_STRIP = 1 << 23  # px of a data bar
 NO_LENGTH = "The scale bar says “{}”, which is no length. Type the width of the image, or sizes stay in pixels."
+SEVERAL_SCALES = "This picture has {} scale bars of different scales: {}. No scale holds for all of it."
 LEAST_PICOMETRES = 5e-4  # nm: no pixel is smaller, so below this size a "p" in the unit is a misread µ
 SMALLEST_DISPLAY_NM, LARGEST_DISPLAY_NM = 1e7, 2e9  # width of an image on film, screen or camera
 
@@ -132,6 +134,9 @@ def reading_of_picture(picture: NDArray[np.uint8], texts: list[Text], first_row:
     ]
     has_others = len(bars) > len(drawn_bars)
     all_agree = all(_is_same_length(way.nm_per_pixel, statements[0].nm_per_pixel) for way in statements)
+    if not all_agree and are_apart([line for _, line in drawn_bars]):
+        scales = ", ".join(f"“{way.text}” gives {way.nm_per_pixel:.4g} nm/px" for way in statements)
+        return BarReading(0.0, 0.0, "", None, None, (0, 0, 0, 0), note=SEVERAL_SCALES.format(len(statements), scales))
     nm_per_pixel = length.nm / line.length
     return BarReading(
         nm_per_pixel=nm_per_pixel,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .barblocks import Mask
+from .barblocks import SAME_GREY, Mask
 
 Bytes = NDArray[np.uint8]
 Place = tuple[int, int, int, int]  # left, top, right, bottom in px
@@ -166,18 +166,32 @@ def _pairs(components: Sequence[Component]) -> list[tuple[int, int, int, int]]:
 
 
 def bar_boxes(grey: Bytes) -> Iterator[tuple[int, int, int, int, float]]:
-    """Left, top, width, height and grey of straight lines or blocks as long as scale bars, with sharp long edges."""
+    """Left, top, width, height and grey of straight lines, or of full or hollow blocks, as long as scale bars, with
+    sharp long edges."""
     import cv2
 
     rows, columns = grey.shape
     top = int(grey.max())
     ink = (grey >= max(1, top - TOLERANCES[-1][0])).astype(np.uint8)
     boxes = cv2.connectedComponentsWithStats(ink, connectivity=4)[2][1:]
-    left, upper, wide, tall, area = boxes.T
+    left, upper, wide, tall = boxes.T[:4]
     is_bar = (wide >= max(20, BAR_SHARE * columns)) & (wide <= BAR_WIDEST * columns) & (wide >= 3 * tall) & (tall >= 2)
-    is_bar &= (tall <= BAR_TALLEST * rows) & (area >= BAR_FULL * wide * tall) & (left >= 1) & (upper >= PAD)
+    is_bar &= (tall <= BAR_TALLEST * rows) & (left >= 1) & (upper >= PAD)
     is_bar &= (left + wide < columns) & (upper + tall <= rows - PAD)
-    for x, y, across, down, _ in boxes[is_bar].tolist():
+    for x, y, across, down, filled in boxes[is_bar].tolist():
         rows_beside = grey[[y - 3, y + down + 2], x + 2 : x + across - 2].astype(np.int16)
-        if np.percentile(top - rows_beside, 10) >= BAR_STEP:
-            yield x, y, across, down, float(np.median(grey[y : y + down, x : x + across]))
+        part, is_ink = grey[y : y + down, x : x + across], ink[y : y + down, x : x + across] > 0
+        is_full = filled >= BAR_FULL * across * down or _is_frame(part, is_ink, filled, float(np.median(rows_beside)))
+        if is_full and np.percentile(top - rows_beside, 10) >= BAR_STEP:
+            yield x, y, across, down, float(np.median(part[is_ink]))
+
+
+def _is_frame(part: Bytes, ink: Mask, filled: int, ground: float) -> bool:
+    """Whether the ink in a box (h, w) is a frame around nothing: a hollow bar. filled: its number of pixels. ground:
+    the grey beside it."""
+    line = max(1, round(filled / (2 * sum(ink.shape))))
+    inside = part[line + 1 : -line - 1, line + 1 : -line - 1].astype(np.int16)
+    rim = ink.copy()
+    rim[1:-1, 1:-1] = False
+    is_closed = rim.sum() >= BAR_FULL * (2 * sum(ink.shape) - 4)
+    return is_closed and inside.size > 0 and float(np.percentile(np.abs(inside - ground), 98)) <= SAME_GREY

@@ -27,6 +27,7 @@ LONGEST_REQUEST = 100  # characters of the text with the page numbers
 LARGEST_PAGE = 10_000  # largest number of a page
 LONGEST_STEM = 100  # characters of a file's name
 PANELS = "panels"  # key in the metadata of a figure: number and box of each panel that is a picture
+SIGNS_OF_PANELS = "signs_of_panels"  # key of `Segmentation.used`: what shows that a picture holds several panels
 FIGURE = "This is a figure of {count} panels. {which}. Take each as an image: pages {pages}."
 WRONG = "Pages are numbers from 1, ranges or all, such as 3, 2-5 or all."
 TOO_MANY = "These are {count} pages, and a sample takes {most} images: choose fewer, such as 1-{most}."

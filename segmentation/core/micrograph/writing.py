@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .barblocks import Mask
+from .barline import Line
 from .burntin import INK_LEVELS, LARGEST_PICTURE_PX, scale_bars, texts_on_picture
 from .contrast import as_bytes
 from .drawing import draw_lines, widened
@@ -28,6 +29,7 @@ from .letters import (
     places_of_writing,
 )
 from .ocr import OCR_SECONDS, RecognitionTimeout, Text
+from .panel_signs import signs_of_panels
 from .readings import LEAST_SIDE
 from .types import GreyImage
 
@@ -44,11 +46,15 @@ MOST_MARKED = 0.25  # of the picture: more is no writing on a micrograph
 
 
 class Writing(NamedTuple):
-    """(H, W) bool each: all pixels that are written or drawn on a picture, and those of lines, arrows, circles and bars
-    among them, which may cross an object."""
+    """What is written or drawn on a picture.
+
+    all: (H, W) bool, its pixels. lines: (H, W) bool, those of lines, arrows, circles and bars, which may cross an
+    object. panels: what shows that the picture holds several panels (`signs_of_panels`), else "".
+    """
 
     all: Mask
     lines: Mask
+    panels: str = ""
 
 
 def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS, *, lined: bool = True) -> Writing | None:
@@ -61,22 +67,20 @@ def writing_on(pixels: GreyImage, seconds: float = OCR_SECONDS, *, lined: bool =
         return None
     picture = as_bytes(pixels)
     mask, lines = (np.zeros(picture.shape, np.bool_) for _ in range(2))
+    texts: list[Text] = []
     if places := places_of_writing(picture):
         with suppress(RecognitionTimeout):
-            draw_texts(picture, texts_on_picture(picture, seconds, places), mask)
+            texts = texts_on_picture(picture, seconds, places)
+    bars = scale_bars(picture, texts)
+    if all_strokes := [strokes for text in texts if (strokes := strokes_of(picture, text)) is not None]:
+        for strokes in all_strokes:
+            strokes.draw(mask)
+        _draw_bars(picture, [line for _, line in bars], all_strokes, mask)
     if lined:
         draw_lines(picture, mask, lines)
     mask |= lines
-    return Writing(mask, lines) if 0 < mask.mean() <= MOST_MARKED else None
-
-
-def draw_texts(picture: Bytes, texts: Sequence[Text], mask: Mask) -> None:
-    """Set the strokes of texts on a picture (H, W), and of their scale bars, in a mask (H, W)."""
-    all_strokes = [strokes for text in texts if (strokes := strokes_of(picture, text)) is not None]
-    for strokes in all_strokes:
-        strokes.draw(mask)
-    if all_strokes:
-        _draw_bars(picture, texts, all_strokes, mask)
+    panels = signs_of_panels(picture.shape, texts, bars)
+    return Writing(mask, lines, panels) if 0 < mask.mean() <= MOST_MARKED else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,9 +172,9 @@ def _label_of(grey: NDArray[np.int16], inner: Mask) -> Mask | None:
     return None if frame.mean() > 0.2 else label  # paper that reaches the edges of the box is the picture itself
 
 
-def _draw_bars(picture: Bytes, texts: Sequence[Text], all_strokes: Sequence[Strokes], mask: Mask) -> None:
+def _draw_bars(picture: Bytes, lines: Sequence[Line], all_strokes: Sequence[Strokes], mask: Mask) -> None:
     """Set scale bars in the mask: lines that belong to a length, and blocks with the grey of any text."""
-    for _, line in scale_bars(picture, texts):
+    for line in lines:
         rows = slice(max(0, line.top - BAR_RIM), line.bottom + BAR_RIM + 1)
         mask[rows, max(0, int(line.left) - BAR_RIM) : int(line.right) + BAR_RIM + 1] = True
     for is_dark in {strokes.is_dark for strokes in all_strokes}:

@@ -20,10 +20,10 @@ NO_TILT = "The settings ask for a correction of the tilt in the file, but the fi
 TILT_CORRECTED = "The microscope corrected for the tilt of the stage, so nothing more was corrected."
 
 
-def file_signals(micrograph: Micrograph, settings: MeasurementSettings) -> Iterator[Flag]:
+def file_signals(micrograph: Micrograph, settings: MeasurementSettings, signs_of_panels: str = "") -> Iterator[Flag]:
     """All warnings that come from the file, its header (`Micrograph.metadata`) and its picture."""
     yield from tilt_signals(micrograph, settings)
-    yield from picture_signals(micrograph)
+    yield from picture_signals(micrograph, signs_of_panels)
 
 
 def notes_of_file(micrograph: Micrograph) -> Iterator[Flag]:
@@ -32,8 +32,18 @@ def notes_of_file(micrograph: Micrograph) -> Iterator[Flag]:
     yield from (Flag(note, kind=kinds.get(note, "")) for note in micrograph.notes)
 
 
-def picture_signals(micrograph: Micrograph) -> Iterator[Flag]:
+def picture_signals(micrograph: Micrograph, signs_of_panels: str) -> Iterator[Flag]:
     """Warnings about a figure of several panels, and about colours that do not stand for the microscope's grey."""
+    if signs_of_panels and PANELS not in micrograph.metadata:
+        yield Flag.doubtful(
+            f"This picture has {signs_of_panels}, so it is probably a figure whose panels touch. They may have"
+            " different scales, and sizes of all together mean nothing. Cut it into its panels, and analyse each as an"
+            " image.",
+            "Probably a figure of panels, whose scales may differ",
+            kind="panels",
+            moves="sizes",
+            by=1.0,
+        )
     if PANELS in micrograph.metadata:
         yield Flag.doubtful(
             "The panels of this figure may have different scales, and sizes of all together mean nothing. Analyse each"

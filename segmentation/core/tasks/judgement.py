@@ -22,6 +22,7 @@ from ..measure.quantities import MEDIAN_TERM
 from ..measure.table import Table, column_name
 from ..micrograph.colours import CHANNELS, COLOURS, MANY, MAP
 from ..micrograph.noise import counts_per_pixel
+from ..micrograph.pages import SIGNS_OF_PANELS
 from ..micrograph.types import Micrograph
 from ..network.likeness import LIKENESS
 from ..network.scale_search import LEAST_CLARITY
@@ -198,7 +199,7 @@ def result_flags(
     if has_numbers and len(segmentation) and card.get("summary", "").startswith(EXPERIMENTAL):
         text = " ".join([f"The model {card['title']} is experimental.", *card.get("limits", ())[:1]])
         flags.append(Flag.doubtful(text, "The model is experimental", by=UNKNOWN_SHARE))
-    file_flags = list(file_signals(micrograph, settings))
+    file_flags = list(file_signals(micrograph, settings, segmentation.used.get(SIGNS_OF_PANELS, "")))
     doubtful, notes = ranked(flag for flag in flags if flag.doubt), [flag for flag in flags if not flag.doubt]
     if doubtful and segmentation.provenance.edits:
         sentence = doubtful[0].short
@@ -413,6 +414,15 @@ def _outlines(segmentation: Segmentation, table: Table) -> Iterator[Flag]:
         )
     if specks := missed_specks_warning(segmentation, int(table.kept.sum())):
         yield specks
+    if (large := used.get("large")) and not segmentation.provenance.edits:
+        objects = "1 object" if large["count"] == 1 else f"{large['count']:,} objects"
+        yield Flag.doubtful(
+            f"Without an outline: {objects} wider than {large['above']:,} px, too wide for the scale at which the"
+            " others were found. Draw what is missing, or use a smaller zoom for the model.",
+            f"Without an outline: {objects} wider than {large['above']:,} px",
+            moves="all",
+            by=large["share"],
+        )
     yield from _left_out(table)
     width = table.rescaled(None).columns.get("min_feret_px")
     if width is not None and "expected" in used:

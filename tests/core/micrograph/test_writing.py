@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from segmentation.core.micrograph import burntin, writing
+from segmentation.core.micrograph.barquestion import reading_to_ask_about
 from segmentation.core.micrograph.drawing import _lines_of_one_grey, draw_lines
-from segmentation.core.micrograph.letters import places_of_writing
+from segmentation.core.micrograph.letters import bar_boxes, places_of_writing
 from segmentation.core.micrograph.marks import fill_in
 from segmentation.core.micrograph.ocr import Text
 from segmentation.core.micrograph.writing import strokes_of, writing_on
@@ -165,3 +166,17 @@ def test_a_detector_that_is_cut_off_finds_no_text(monkeypatch):
     monkeypatch.setattr(writing, "texts_on_picture", cut_off)
     picture, _ = written()
     assert writing_on(picture) is None
+
+
+@pytest.mark.parametrize(("paper", "thick"), [(165, 1), (60, 2), (120, 3)])
+def test_a_hollow_bar_without_a_length_is_asked_about(paper, thick):
+    """A frame around letters is a label and no bar."""
+    picture = specimen(paper=paper)
+    cv2.rectangle(picture, (400, 430), (519, 444), 255, thick)
+    (bar,) = bar_boxes(picture)
+    assert abs(bar[0] - 400) <= thick and abs(bar[2] - 120) <= 2 * thick and bar[4] == 255
+    reading = reading_to_ask_about(picture, [], 0)
+    assert reading is not None and reading.is_in_question and reading.ends is not None
+    assert reading.ends[2] - reading.ends[0] == pytest.approx(120, abs=2 * thick)
+    cv2.rectangle(picture, (420, 436), (470, 440), 255 if thick == 2 else 0, -1)
+    assert list(bar_boxes(picture)) == []
