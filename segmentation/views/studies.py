@@ -47,7 +47,7 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
         "method": method,
         "label": number(quantity).label,
         "conditions": CONDITIONS.values(),
-        "figures": FIGURES.items(),
+        "figures": [(name, title, request.POST.get(f"required-{name}", "")) for name, title in FIGURES.items()],
         "studies": method.studies.order_by("-created").defer("pdf", "rows"),
         "candidates": sent_rows(candidate_list, request.POST),
         "may_change": method.is_changeable_by(request.user),
@@ -93,8 +93,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop a study that waits or runs."""
     row = study_of(request, pk)
     request.back = _address(row)
-    methods_service.check_changeable(row.method, request.user)
-    service.cancel_study(study=row)
+    service.cancel_study(study=row, user=request.user)
     return see_other(request.back)
 
 

@@ -24,7 +24,7 @@ from ..ground.queue import RETRY_AFTER, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused
 from ..ground.tables import OUTLINES_FILE, UNCORRECTED_FILE
 from . import control
-from .judging import remove_certificate
+from .judging import remove_papers
 from .pooling import refresh_after_commit
 from .publishing import store_file
 
@@ -124,10 +124,10 @@ def change_private_link(*, row: Owned, **wishes: Any) -> Link:
         if is_result and link.number:
             make_version(row)
         if isinstance(row, Job | Sample) and row.specification:
-            remove_certificate(row)  # the link is printed in it
+            remove_papers(row)  # the link is printed in it
         if isinstance(row, Sample):
             for job in row.jobs.exclude(specification={}):
-                remove_certificate(job)
+                remove_papers(job)
     return link
 
 

@@ -31,13 +31,12 @@ from . import methods
 from .signing import NO_NAME as NO_SIGNER
 from .signing import WRONG_PASSWORD, account_with_password
 
-LONGEST_LABEL, MOST_RESULTS = 60, 500  # characters of a label; results of a study
+LONGEST_LABEL = 60  # characters
 MOST_IMAGES = 3  # of a study that are analysed again, each ANALYSES_OF_IMAGE times
 SETTING, SOURCE = "repeatability", "repeatability_source"  # settings that `apply_study` changes
 NO_TITLE = f"Type a name of the study, of at most {SHOWN_NAME} characters."
 NO_LABEL = "Type the {name} of each chosen result, or of none."
 LONG_LABEL = f"A label has at most {LONGEST_LABEL} characters."
-TOO_MANY = f"A study takes at most {MOST_RESULTS} results."
 TWICE = "A study takes each result once."
 OTHER_METHOD = "{name} is no result by this method."
 NO_NUMBER = "{name} has no number with a scale that this study could take."
@@ -88,8 +87,6 @@ def create_study(
     words, rows = clean_text(title), [dict(row) for row in rows]
     if not 0 < len(words) <= SHOWN_NAME:
         raise Refused(NO_TITLE, 422)
-    if len(rows) > MOST_RESULTS:
-        raise Refused(TOO_MANY, 422)
     if len({row["id"] for row in rows}) < len(rows):
         raise Refused(TWICE, 422)
     for row in rows:
@@ -128,7 +125,17 @@ def create_study(
 
 @with_disk_reserve
 @transaction.atomic
-def cancel_study(*, study: Study) -> Study:
+def cancel_study(*, study: Study, user: Any) -> Study:
+    """Stop a study that waits or runs, for who may change its method. Raises Refused (401, 403, 404, 409)."""
+    methods.check_changeable(study.method, user)
+    before = study.state
+    if before != Study.State.CANCELLED:
+        end_study(study=study)
+        staff_log.note(user, "cancelled a study", study, {"state": before}, {"state": study.state})
+    return study
+
+
+def end_study(*, study: Study) -> Study:
     """Stop a study that waits or runs. A second call changes nothing."""
     change_state(
         study, Study.UNFINISHED, ENDED, GONE, state=Study.State.CANCELLED, finished=timezone.now(), outcomes={}
