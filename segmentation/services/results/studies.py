@@ -20,16 +20,13 @@ from ...core.quality.robustness import ANALYSES_OF_IMAGE
 from ...core.quality.study import check_design
 from ...core.validation import sentence
 from ...models import SHOWN_NAME, Job, Method, MethodVersion, Study
-from ...models.edits import LONGEST_SIGNER, hash_of
-from ...plain import storable
-from ..access import second_factor
+from ...models.edits import hash_of
 from ..ground import bounds, limits, staff_log
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused, change_state, lock
+from ..ground.refusal import Refused, change_state, lock, typed_words
 from ..ground.space import with_disk_reserve
 from . import methods
-from .signing import NO_NAME as NO_SIGNER
-from .signing import WRONG_PASSWORD, account_with_password
+from .signing import check_password, printed_name
 
 LONGEST_LABEL = 60  # characters
 MOST_IMAGES = 3  # of a study that are analysed again, each ANALYSES_OF_IMAGE times
@@ -84,9 +81,7 @@ def create_study(
     (401, 403, 409 another study of the method is under way, 422 the results allow no study, 429 too many analyses).
     """
     methods.check_changeable(method, user)
-    words, rows = clean_text(title), [dict(row) for row in rows]
-    if not 0 < len(words) <= SHOWN_NAME:
-        raise Refused(NO_TITLE, 422)
+    words, rows = typed_words(title, SHOWN_NAME, NO_TITLE), [dict(row) for row in rows]
     if len({row["id"] for row in rows}) < len(rows):
         raise Refused(TWICE, 422)
     for row in rows:
@@ -191,13 +186,8 @@ def sign_study(*, study: Study, request: HttpRequest, password: str, name: str =
         raise Refused(UNFINISHED, 409)
     if meaning not in meanings_for_study(study, user):
         raise Refused(OWN, 403)
-    printed = clean_text(name) or user.get_full_name() or user.get_username()
-    if len(printed) > LONGEST_SIGNER:
-        raise Refused(NO_SIGNER, 422)
-    second_factor.check(user)
-    signer = account_with_password(request, user.get_username(), storable(password))
-    if signer is None or signer.pk != user.pk:
-        raise Refused(WRONG_PASSWORD, 403)
+    printed = printed_name(user, name)
+    check_password(request, password)
     with transaction.atomic():
         lock(study, GONE)
         if any((row["account"], row["meaning"]) == (user.get_username(), meaning) for row in study.signatures):
