@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Status
 from pydantic import Field
 
 from ..core.quality.study_report import CONDITIONS, parts_of
-from ..models import Method, Study
+from ..models import Study
+from ..presenters.methods import method_of
 from ..presenters.studies import MOST_RESULTS, report_of, rows_of, study_of
 from ..services.results import methods as methods_service
 from ..services.results import studies as service
@@ -92,7 +92,7 @@ def _report(row: Study) -> list[dict[str, Any]]:
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Study the precision of a method by a nested analysis of variance, which a worker computes."""
-    method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
+    method = method_of(request, pk)
     body = json_body(request, NewStudy)
     quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
     rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()})

@@ -200,7 +200,13 @@ def test_versions_and_samples_of_a_result_have_its_limits(maker, job, make_segme
 
 
 def test_the_page_for_a_supplier_is_offered_and_written_anew_after_each_change(maker, make_job, make_segmentation):
-    job = make_job(visitor=VISITOR, state="done", attempt=1, summary=measured(), files=("bundle.zip", "report.pdf", "particles.csv"))
+    job = make_job(
+        visitor=VISITOR,
+        state="done",
+        attempt=1,
+        summary=measured(),
+        files=("bundle.zip", "report.pdf", "particles.csv"),
+    )
     Job.objects.filter(pk=job.pk).update(segmentation=make_segmentation())
     job.refresh_from_db()
     assert "conformity.pdf" not in exports.unwritten_files(job)
