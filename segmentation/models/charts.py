@@ -29,7 +29,7 @@ class ControlChart(models.Model):
     plan: a `core.quality.control.ChartPlan` as JSON. reference: the reference material whose measurements it shows, as
     `JudgedResult.reference` stores it; {} for results of no reference material. material: the text by which these
     results name their material, "" for results without one; None in a chart of a reference material, and in one of
-    before version 1.1, which has results of all materials.
+    before version 2.0, which has results of all materials.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -74,7 +74,7 @@ _DEFINITIONS = {
     ),
     Reason.GAP: "Its contrast is opposite to that of the particles, so it is probably a gap.",
     Reason.HIDDEN: (
-        "Other outlines touched it along most of its rim, so a part of its particle may be hidden. Versions up to 1.1"
+        "Other outlines touched it along most of its rim, so a part of its particle may be hidden. Versions up to 1.0"
         " left such outlines out. They count now, with the size that can be seen."
     ),
     Reason.FRAME: "It reaches the edge of the analysed area, so a part of it may be outside the image.",
