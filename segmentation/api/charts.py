@@ -13,8 +13,7 @@ from ninja import Schema, Status
 from pydantic import Field
 
 from ..core.quality.control import ChartPlan
-from ..models import ControlChart, Reference
-from ..models.charts import RESULTS_OF_POINTS
+from ..models import Reference
 from ..presenters.control import ChartView
 from ..presenters.methods import chart_of, method_of
 from ..services.ground.refusal import Refused
@@ -94,8 +93,8 @@ class Chart(Answer):
     plan: dict[str, Any] = Field(description=PLAN)
     reference: dict[str, Any] = Field(description="The reference material with its certificate; {} without one.")
     material: str | None = Field(description="The material of its results; null for one of a reference material.")
-    sentence: Annotated[str, FromRow(lambda row, _: _view(row).sentence)]
-    in_control: Annotated[bool | None, FromRow(lambda row, _: _view(row).is_in_control)] = Field(
+    sentence: Annotated[str, FromRow(lambda row, request: _view(row, request).sentence)]
+    in_control: Annotated[bool | None, FromRow(lambda row, request: _view(row, request).is_in_control)] = Field(
         description="Whether the last point that counts raises no alarm; null before there are limits."
     )
 
@@ -108,12 +107,15 @@ class ChartLevel(Schema):
 
 
 class ChartInFull(Chart):
-    level: Annotated[ChartLevel | None, FromRow(lambda row, _: _view(row).level_as_dict())]
+    level: Annotated[ChartLevel | None, FromRow(lambda row, request: _view(row, request).level_as_dict())]
     points: Annotated[list[Point], FromRow(lambda row, request: _view(row, request).as_dicts())]
 
 
-def _view(row: ControlChart, request: HttpRequest | None = None) -> ChartView:
-    return ChartView(row, row.points.prefetch_related(*RESULTS_OF_POINTS), request)
+def _view(row: Any, request: HttpRequest) -> ChartView:
+    """The chart in words, made once for all fields of an answer."""
+    if not hasattr(row, "view"):
+        row.view = ChartView(row, row.points.all(), request)
+    return row.view  # type: ignore[no-any-return]
 
 
 @methods_router.operation("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))

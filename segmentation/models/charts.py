@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
@@ -21,6 +22,14 @@ RESULTS_OF_POINTS = (
     models.Prefetch("job", Job.objects.only("owner", "visitor", "sample")),
     models.Prefetch("sample", Sample.objects.only("owner", "visitor")),
 )
+
+PORTION = 500  # SQLite takes no more than 1,000 ids in one query
+
+
+def prefetch_results(points: Sequence[ChartPoint]) -> None:
+    """Read the results of these points, a portion at once."""
+    for start in range(0, len(points), PORTION):
+        models.prefetch_related_objects(points[start : start + PORTION], *RESULTS_OF_POINTS)
 
 
 class ControlChart(models.Model):

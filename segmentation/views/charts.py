@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -17,8 +16,7 @@ from ..forms.charts import ChartForm
 from ..forms.methods import answer_choices
 from ..http.access import see_other
 from ..models import ControlChart, Method, Reference
-from ..models.charts import RESULTS_OF_POINTS
-from ..presenters.control import MOST_POINTS, ChartView
+from ..presenters.control import ChartView
 from ..presenters.methods import chart_of, method_of
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
@@ -112,12 +110,10 @@ def _form(row: ControlChart, data: Any = None) -> ChartForm:
 
 
 def _page(request: HttpRequest, row: ControlChart, *, form: ChartForm | None = None, status: int = 200) -> HttpResponse:
-    points = list(row.points.all())
-    prefetch_related_objects(points[-MOST_POINTS:], *RESULTS_OF_POINTS)
     context = {
         "chart": row,
         "method": row.method,
-        "view": ChartView(row, points, request),
+        "view": ChartView(row, row.points.all(), request),
         "may_change": row.method.is_changeable_by(request.user),
         "form": form or _form(row),
     }

@@ -9,7 +9,8 @@ from uuid import UUID
 from django.conf import settings as site
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 from pydantic import ValidationError
@@ -261,8 +262,8 @@ def log_of(method: Method) -> QuerySet[StaffAction]:
     """The log of a method, the newest first: its versions, charts with their points, studies and samples."""
     rows = (method.versions, method.charts, method.studies, Sample.objects.filter(method__method=method))
     targets = [str(pk) for kind in rows for pk in kind.values_list("pk", flat=True)]
-    points = ChartPoint.objects.filter(chart__method=method).values_list("pk", flat=True)
-    of_points = Q(kind=str(ChartPoint._meta.verbose_name), target__in=list(map(str, points)))
+    points = ChartPoint.objects.filter(chart__method=method).values(text=Cast("pk", CharField()))
+    of_points = Q(kind=str(ChartPoint._meta.verbose_name), target__in=points)
     return StaffAction.objects.filter(Q(target__in=targets) | of_points)
 
 
