@@ -1,3 +1,3 @@
 """The Django app of DeepSegm. The analysis of images is in `core`, which does not need Django."""
 
-__version__ = "1.1.0"
+__version__ = "2.0.0"

@@ -44,6 +44,9 @@ class AccountAdmin(UserAdmin):
     def get_form(self, *args: Any, **kwargs: Any) -> Any:
         return super().get_form(*args, help_texts=HINTS, **kwargs)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("username",) if obj else ()  # signatures, methods and logs name an account by it
+
 
 @admin.register(Quota)
 class QuotaAdmin(admin.ModelAdmin):

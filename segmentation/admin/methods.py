@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from ..models import Method, Study
 from ..services.results import methods
-from ..services.results.studies import cancel_study
+from ..services.results.studies import end_study
 from .base import ReadOnlyAdmin, action, column, page_link
 
 
@@ -48,7 +48,7 @@ class StudyAdmin(ReadOnlyAdmin):
     actions = ("cancel",)
 
     page = page_link("study", "open the study")
-    cancel = action("Cancel selected studies", cancel_study, "cancelled")
+    cancel = action("Cancel selected studies", end_study, "cancelled")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).defer("rows", "result", "outcomes", "pdf")

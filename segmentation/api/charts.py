@@ -13,9 +13,9 @@ from ninja import Schema, Status
 from pydantic import Field
 
 from ..core.quality.control import ChartPlan
-from ..models import ControlChart, Method, Reference
-from ..models.charts import RESULTS_OF_POINTS
+from ..models import Reference
 from ..presenters.control import ChartView
+from ..presenters.methods import chart_of, method_of
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
 from .request_bodies import Body, json_body
@@ -93,8 +93,8 @@ class Chart(Answer):
     plan: dict[str, Any] = Field(description=PLAN)
     reference: dict[str, Any] = Field(description="The reference material with its certificate; {} without one.")
     material: str | None = Field(description="The material of its results; null for one of a reference material.")
-    sentence: Annotated[str, FromRow(lambda row, _: _view(row).sentence)]
-    in_control: Annotated[bool | None, FromRow(lambda row, _: _view(row).is_in_control)] = Field(
+    sentence: Annotated[str, FromRow(lambda row, request: _view(row, request).sentence)]
+    in_control: Annotated[bool | None, FromRow(lambda row, request: _view(row, request).is_in_control)] = Field(
         description="Whether the last point that counts raises no alarm; null before there are limits."
     )
 
@@ -107,18 +107,21 @@ class ChartLevel(Schema):
 
 
 class ChartInFull(Chart):
-    level: Annotated[ChartLevel | None, FromRow(lambda row, _: _view(row).level_as_dict())]
+    level: Annotated[ChartLevel | None, FromRow(lambda row, request: _view(row, request).level_as_dict())]
     points: Annotated[list[Point], FromRow(lambda row, request: _view(row, request).as_dicts())]
 
 
-def _view(row: ControlChart, request: HttpRequest | None = None) -> ChartView:
-    return ChartView(row, row.points.prefetch_related(*RESULTS_OF_POINTS), request)
+def _view(row: Any, request: HttpRequest) -> ChartView:
+    """The chart in words, made once for all fields of an answer."""
+    if not hasattr(row, "view"):
+        row.view = ChartView(row, row.points.all(), request)
+    return row.view  # type: ignore[no-any-return]
 
 
 @methods_router.operation("GET", "/{uuid:pk}/charts", "method-charts", list[Chart], (404,))
 def charts(request: HttpRequest, pk: UUID) -> Any:
     """The control charts of a method, each with its state."""
-    return list(_method(request, pk).charts.select_related("method"))
+    return list(method_of(request, pk).charts.select_related("method"))
 
 
 @methods_router.operation(
@@ -131,7 +134,7 @@ def charts(request: HttpRequest, pk: UUID) -> Any:
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Make a control chart of one number; the results so far are its first points."""
-    method, body = _method(request, pk), json_body(request, NewChart)
+    method, body = method_of(request, pk), json_body(request, NewChart)
     reference = None
     if body.reference:
         reference = Reference.objects.listed_for(request.user, request.visitor).filter(pk=body.reference).first()
@@ -146,13 +149,13 @@ def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
 @router.operation("GET", "/{uuid:pk}", "chart", ChartInFull, (404,))
 def chart(request: HttpRequest, pk: UUID) -> Any:
     """Limits, points and alarms."""
-    return _chart(request, pk)
+    return chart_of(request, pk)
 
 
 @router.operation("PATCH", "/{uuid:pk}", "chart", ChartInFull, (403, 404, 422), request_body(ChangedChart, JSON))
 def change(request: HttpRequest, pk: UUID) -> Any:
     """Change the rules, the way or the limits of a chart."""
-    row, body = _chart(request, pk), json_body(request, ChangedChart)
+    row, body = chart_of(request, pk), json_body(request, ChangedChart)
     service.change_chart(chart=row, plan=_plan({**row.plan, **body.plan}), user=request.user)
     return row
 
@@ -160,7 +163,7 @@ def change(request: HttpRequest, pk: UUID) -> Any:
 @router.operation("DELETE", "/{uuid:pk}", "chart", {204: None}, (403, 404))
 def delete(request: HttpRequest, pk: UUID) -> Any:
     """Delete a chart with its notes. Results stay."""
-    service.delete_chart(chart=_chart(request, pk), user=request.user)
+    service.delete_chart(chart=chart_of(request, pk), user=request.user)
     return Status(204, None)
 
 
@@ -169,19 +172,10 @@ def delete(request: HttpRequest, pk: UUID) -> Any:
 )
 def mark(request: HttpRequest, pk: UUID, point: int) -> Any:
     """Write a note at a point, or the known cause for which the point does not count."""
-    row = _chart(request, pk)
+    row = chart_of(request, pk)
     point_row = get_object_or_404(row.points.select_related("chart__method"), pk=min(point, 2**62))  # larger: no id
     service.mark_point(point=point_row, user=request.user, **json_body(request, PointMark).model_dump())
     return row
-
-
-def _method(request: HttpRequest, pk: UUID) -> Method:
-    return get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
-
-
-def _chart(request: HttpRequest, pk: UUID) -> ControlChart:
-    visible_charts = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
-    return get_object_or_404(visible_charts.select_related("method"), pk=pk)
 
 
 def _plan(fields: dict[str, Any]) -> ChartPlan:

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Status
 from pydantic import Field, ValidationError
@@ -17,6 +16,7 @@ from ..core.validation import sentence
 from ..http.access import row_of, visible
 from ..models import Job, Method, MethodVersion
 from ..plain import storable
+from ..presenters.methods import method_of, version_of
 from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
@@ -105,7 +105,7 @@ def create(request: HttpRequest, response: HttpResponse) -> Any:
 @router.operation("GET", "/{uuid:pk}", "method", OneMethod, (404,))
 def method(request: HttpRequest, pk: UUID) -> Any:
     """Name, group and versions."""
-    return _method(request, pk)
+    return method_of(request, pk)
 
 
 class LogEntry(Answer):
@@ -123,7 +123,7 @@ class LogEntry(Answer):
 @router.operation("GET", "/{uuid:pk}/log", "method-log", list[LogEntry], (403, 404))
 def log(request: HttpRequest, pk: UUID) -> Any:
     """The log of a method, the newest entries first, for who may change it: versions, charts, studies, samples."""
-    row = _method(request, pk)
+    row = method_of(request, pk)
     service.check_changeable(row, request.user)
     return list(service.log_of(row)[:MOST_LOGGED])
 
@@ -138,7 +138,7 @@ def log(request: HttpRequest, pk: UUID) -> Any:
 )
 def change(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Change the draft of a method; where its newest version is approved or withdrawn, make the next version."""
-    row, body = _method(request, pk), json_body(request, NewVersion)
+    row, body = method_of(request, pk), json_body(request, NewVersion)
     fields = {"method": row, "user": request.user, "reason": body.reason}
     if description := _description(body):
         version = service.change_method(description=description, **fields)
@@ -150,13 +150,13 @@ def change(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
 @router.operation("GET", "/{uuid:pk}/versions/{int:number}", "method-version", VersionInFull, (404, 409))
 def version(request: HttpRequest, pk: UUID, number: int) -> Any:
     """The whole description of a version, and what it changes of the one before."""
-    return _version(request, pk, number)
+    return version_of(request, pk, number)
 
 
 @router.operation("DELETE", "/{uuid:pk}/versions/{int:number}", "method-version", {204: None}, (403, 404, 409))
 def discard(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Delete a draft, and its method where it is the only version."""
-    service.delete_draft(version=_version(request, pk, number), user=request.user)
+    service.delete_draft(version=version_of(request, pk, number), user=request.user)
     return Status(204, None)
 
 
@@ -170,7 +170,7 @@ def discard(request: HttpRequest, pk: UUID, number: int) -> Any:
 )
 def approve(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Approve a draft, with the account's password once more. An approved version never changes."""
-    row, body = _version(request, pk, number), json_body(request, Approval)
+    row, body = version_of(request, pk, number), json_body(request, Approval)
     service.approve_version(version=row, request=request, **body.model_dump())
     return row
 
@@ -185,19 +185,9 @@ def approve(request: HttpRequest, pk: UUID, number: int) -> Any:
 )
 def withdraw(request: HttpRequest, pk: UUID, number: int) -> Any:
     """Withdraw an approved version: no new image is analysed by it, and its results stay."""
-    row, body = _version(request, pk, number), json_body(request, Withdrawal)
+    row, body = version_of(request, pk, number), json_body(request, Withdrawal)
     service.withdraw_version(version=row, user=request.user, reason=body.reason)
     return row
-
-
-def _method(request: HttpRequest, pk: UUID) -> Method:
-    return get_object_or_404(Method.objects.visible_to(request.user).select_related("group"), pk=pk)
-
-
-def _version(request: HttpRequest, pk: UUID, number: int) -> MethodVersion:
-    if number > 10**9:  # more than the database takes
-        raise Http404
-    return get_object_or_404(MethodVersion.objects.select_related("method"), method=_method(request, pk), number=number)
 
 
 def _job(request: HttpRequest, pk: UUID | None) -> Job:

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Status
 from pydantic import Field
 
 from ..core.quality.study_report import CONDITIONS, parts_of
-from ..models import Method, Study
-from ..presenters.studies import report_of, rows_of, study_of
+from ..models import Study
+from ..presenters.methods import method_of
+from ..presenters.studies import MOST_RESULTS, report_of, rows_of, study_of
 from ..services.results import methods as methods_service
 from ..services.results import studies as service
 from .methods import VersionInFull
@@ -34,6 +34,7 @@ class NewStudy(Body):
     )
     agreed: list[UUID] = Field(
         default_factory=list,
+        max_length=MOST_RESULTS,
         description="Ids of results that count although they depart from the method, are by a draft, or too small.",
     )
     requirements: dict[str, Any] = Field(
@@ -91,7 +92,7 @@ def _report(row: Study) -> list[dict[str, Any]]:
 )
 def create(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
     """Study the precision of a method by a nested analysis of variance, which a worker computes."""
-    method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
+    method = method_of(request, pk)
     body = json_body(request, NewStudy)
     quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
     rows = rows_of(request, method, quantity, {pk: dict(labels) for pk, labels in body.results.items()})
@@ -117,9 +118,7 @@ def study_report(request: HttpRequest, pk: UUID) -> Any:
 @router.operation("POST", "/{uuid:pk}/cancel", "study-cancel", OneStudy, (401, 403, 404, 409))
 def cancel(request: HttpRequest, pk: UUID) -> Any:
     """Stop a study that waits or runs."""
-    study = study_of(request, pk)
-    methods_service.check_changeable(study.method, request.user)
-    return service.cancel_study(study=study)
+    return service.cancel_study(study=study_of(request, pk), user=request.user)
 
 
 @router.operation(

@@ -27,7 +27,7 @@ TILTED = "Tilted by"  # such a tilt can be corrected by one click
 # Short forms.
 TWO_SCALES = "Two sources of the scale contradict each other"
 NO_NUMBERS = "No numbers for this unusual picture"  # the image is of another kind
-# Beginnings of the sentences and short forms of versions up to 1.1, which stored neither level nor kind.
+# Beginnings of the sentences and short forms of versions up to 1.0, which stored neither level nor kind.
 _OLDER_KINDS: Mapping[str, Kind] = {
     DO_NOT_USE: "scale",
     TWO_SCALES: "two scales",

@@ -1,5 +1,5 @@
-"""The form of a method's requirements other than its settings: the number that is its answer, allowed sources of the
-scale, texts that must be filled in, least numbers of images and particles, and when a sample is large enough."""
+"""The form of a method's requirements other than its settings: the number that is its answer, sources of the scale,
+texts that must be filled in, least numbers of images and particles, when a sample is large enough, and limits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pydantic import ValidationError
 from ..core.measure.quantities import NUMBERS, number
 from ..core.micrograph.sources import Source
 from ..core.quality.method import MethodDescription, text_title
+from ..core.quality.specification import Specification, names_for_limits
 from ..core.settings import TEXTS
 from ..core.tasks import find
 from ..core.typed import number_of
 from ..core.validation import sentence
+from .specification import SpecificationForm
 
 PERCENT = 100  # also the greatest half width, in per cent
 LEAST_HALF_WIDTH_PERCENT = 0.01
@@ -33,7 +35,7 @@ class MethodForm(forms.Form):
     """The form of a method's description. If the form is valid, `description` is the typed `MethodDescription`.
 
     texts: settings that must be filled in. half_width: half the width of the interval at which a sample is large
-    enough, in per cent of the answer.
+    enough, in per cent of the answer. limits: the form of the limits that each new result has.
     """
 
     quantity = forms.ChoiceField()
@@ -56,6 +58,9 @@ class MethodForm(forms.Form):
         self.previous = description
         stopping = description.stopping
         choices = answer_choices(description.task)
+        offered = [number(name) for name in names_for_limits([name for name, _ in choices])]
+        limits = Specification.model_construct(limits=description.limits) if description.limits else None
+        self.limits = SpecificationForm(data, offered, limits, needs_limits=False)
         if description.quantity not in dict(choices):
             choices.append((description.quantity, number(description.quantity).label))
         self.fields["quantity"].choices = choices
@@ -81,7 +86,14 @@ class MethodForm(forms.Form):
         data = super().clean() or self.cleaned_data
         if self.errors:
             return data
+        if not self.limits.is_valid():
+            for error in self.limits.error_sentences:
+                self.add_error(None, error)
+            return data
         fields = {name: data[name] for name in self.fields if name != "half_width"}
+        if self.limits.has_changed():  # else the limits of a script keep a rule each
+            limits = self.limits.cleaned_data["specification"]
+            fields["limits"] = [limit.model_dump() for limit in limits.limits] if limits else []
         half_width = data["half_width"]
         stopping = {"quantity": data["quantity"], "half_width": half_width / PERCENT} if half_width else None
         try:

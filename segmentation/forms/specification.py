@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django import forms
 
-from ..core.measure.quantities import Quantity
+from ..core.measure.quantities import Quantity, number
 from ..core.micrograph.vendors.units import may_be_thousands
 from ..core.micrograph.width import parse_length
 from ..core.names import clean_text
@@ -64,8 +64,8 @@ class SentenceForm(forms.Form):
 class SpecificationForm(SentenceForm):
     """A title, the limits of some numbers, and one decision rule for all of them.
 
-    `cleaned_data` has the `Specification` as "specification". The fields of a number are named "least NAME" and
-    "most NAME". factor: the guard band as a multiple of the expanded uncertainty U.
+    `cleaned_data` has the `Specification` as "specification"; None without limits, where none are needed. The fields of
+    a number are named "least NAME" and "most NAME". factor: the guard band as a multiple of the expanded uncertainty U.
     """
 
     title = forms.CharField(required=False, max_length=LONGEST_TITLE)
@@ -73,11 +73,17 @@ class SpecificationForm(SentenceForm):
     factor = forms.CharField(required=False, max_length=LONGEST_NUMBER)
 
     def __init__(
-        self, data: Mapping[str, str] | None, quantities: Sequence[Quantity], specification: Specification | None = None
+        self,
+        data: Mapping[str, str] | None,
+        quantities: Sequence[Quantity],
+        specification: Specification | None = None,
+        needs_limits: bool = True,
     ) -> None:
-        """quantities: the numbers that may have limits. specification: what the fields show before anything is sent."""
-        self.quantities = list(quantities)
+        """quantities: the numbers that may have limits, beside those of `specification`, which the fields show before
+        anything is sent."""
+        self.needs_limits = needs_limits
         limits = {limit.quantity: limit for limit in specification.limits} if specification else {}
+        self.quantities = list({row.name: row for row in (*quantities, *map(number, limits))}.values())
         shown_limit = specification.limits[0] if specification else Limit(quantity="n_kept", lower=0)
         initial = {"title": specification.title if specification else "", "rule": shown_limit.rule}
         super().__init__(data, initial={**initial, "factor": f"{shown_limit.factor:g}"})
@@ -108,8 +114,11 @@ class SpecificationForm(SentenceForm):
                 limits.append({"quantity": quantity.name, **ends, "rule": rule, "factor": factor})
         if self.errors:
             return data
-        if not limits:
+        if not limits and self.needs_limits:
             raise forms.ValidationError(NO_LIMITS)
+        data["specification"] = None
+        if not limits:
+            return data
         try:
             data["specification"] = Specification.read({"title": data.get("title", ""), "limits": limits})
         except ValueError as problem:

@@ -27,15 +27,15 @@ def ticked_labels(data: QueryDict) -> dict[UUID, dict[str, str]]:
     return labels
 
 
-def sent_rows(candidates: list[Any], data: QueryDict) -> list[tuple[Any, bool]]:
-    """(candidate, is ticked) for each `presenters.studies.Candidate`, with the typed labels; for a form that is shown
-    again after an error."""
-    ticked = set(data.getlist("result"))
+def sent_rows(candidates: list[Any], data: QueryDict) -> list[tuple[Any, bool, bool]]:
+    """(candidate, is ticked, counts all the same) for each `presenters.studies.Candidate`, with the typed labels; for a
+    form that is shown again after an error."""
+    ticked, agreed = set(data.getlist("result")), set(data.getlist("agreed"))
     rows = []
     for candidate in candidates:
         pk = str(candidate.row.pk)
         labels = {name: (title, data.get(f"{name}-{pk}", text)) for name, (title, text) in candidate.labels.items()}
-        rows.append((candidate._replace(labels=labels), pk in ticked))
+        rows.append((candidate._replace(labels=labels), pk in ticked, pk in agreed))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""What 1.1.0 stores beside 1.0.0: texts of a laboratory, figures with options, pages of stacks.
+"""What 2.0.0 stores beside 1.0.0: texts of a laboratory, figures with options, pages of stacks.
 
 A stated scale names its source by the words of `Source`, and has a drawn line in fields of its own.
 """

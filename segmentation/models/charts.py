@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
@@ -22,6 +23,14 @@ RESULTS_OF_POINTS = (
     models.Prefetch("sample", Sample.objects.only("owner", "visitor")),
 )
 
+PORTION = 500  # SQLite takes no more than 1,000 ids in one query
+
+
+def prefetch_results(points: Sequence[ChartPoint]) -> None:
+    """Read the results of these points, a portion at once."""
+    for start in range(0, len(points), PORTION):
+        models.prefetch_related_objects(points[start : start + PORTION], *RESULTS_OF_POINTS)
+
 
 class ControlChart(models.Model):
     """A chart of one number of the results of a method, over all its versions.
@@ -29,7 +38,7 @@ class ControlChart(models.Model):
     plan: a `core.quality.control.ChartPlan` as JSON. reference: the reference material whose measurements it shows, as
     `JudgedResult.reference` stores it; {} for results of no reference material. material: the text by which these
     results name their material, "" for results without one; None in a chart of a reference material, and in one of
-    before version 1.1, which has results of all materials.
+    before version 2.0, which has results of all materials.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

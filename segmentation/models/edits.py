@@ -139,7 +139,7 @@ class Signature(Chained, models.Model):
     sequence: from 1 on, without gaps. account: its name, which stays when the account is deleted. name: as printed.
     labels_sha256: of the file segmentation.npz. result_sha256: of the file result.json. numbers_sha256: of the numbers
     that page and API show: `hash_of` the summary of the job. covered: what stands under it besides: the result's
-    "specification", "reference" and "decision", its "method" with the checksum of the contents; {} before version 1.1.
+    "specification", "reference" and "decision", its "method" with the checksum of the contents; {} before version 2.0.
     previous, hash: of the signature before and of this one.
     """
 
@@ -173,7 +173,7 @@ class Signature(Chained, models.Model):
         return f"{self.meaning} by {self.account}: {self.job_id}"
 
     def as_dict(self) -> dict[str, Any]:
-        """One line of the log (`Chained.as_dict`); signatures of before version 1.1 have no "covered"."""
+        """One line of the log (`Chained.as_dict`); signatures of before version 2.0 have no "covered"."""
         return super().as_dict() | ({"covered": self.covered} if self.covered else {})
 
     @property

@@ -133,7 +133,7 @@ class Job(Owned, Attempted, JudgedResult):
         their number "part", by which the page recognises new ones; {} once the attempt has ended.
     ends: the expected end of the running attempt.
     edit_count, edit_hash, edit_bytes: number of corrections of its outlines, the hash of the last one, and the bytes in
-        the database of the corrections that were made since version 1.1.
+        the database of the corrections that were made since version 2.0.
     corrects: how many corrections of the parent this job measures; None if it does not measure corrections.
     outlines: the file of another tool whose outlines it measures: name, sha256, file, size; {} without one.
     signature_hash: the hash of the last signature, "" without one.

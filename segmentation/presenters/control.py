@@ -13,6 +13,7 @@ from ..core.quality.belonging import choice_words
 from ..core.quality.control import ChartState
 from ..http.access import address_of
 from ..models import ChartPoint, ControlChart
+from ..models.charts import prefetch_results
 from ..services.access.links import may_open
 from .charts import Lines
 
@@ -232,6 +233,7 @@ class ChartView:
     @property
     def last_rows(self) -> list[PointRow]:
         """The last points, the newest first."""
+        prefetch_results(self.points[-MOST_POINTS:])
         control, chart = self.control, self.control.chart
         index_of = {place: index for index, place in enumerate(control.places)}
         rows = []
@@ -267,6 +269,7 @@ class ChartView:
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """All points for the API, with their limits and alarms, in the unit of result.json."""
+        prefetch_results(self.points)
         control, chart = self.control, self.control.chart
         index_of = {place: index for index, place in enumerate(control.places)}
         rows = []

@@ -11,7 +11,7 @@ from typing import Any
 from ..core.measure.quantities import Quantity, UnknownQuantity, Value, number
 from ..core.quality.conformity import number_words
 from ..core.quality.reference import ReferenceMaterial
-from ..core.quality.specification import Specification
+from ..core.quality.specification import Specification, names_for_limits
 from ..core.report.certificate import ConformityStatement, ReferenceComparison
 from ..http.access import address_of
 from ..models import Job, Reference, Sample, StaffAction
@@ -19,17 +19,13 @@ from ..services.results.references import DELETED
 from .result import Result
 from .sample import PooledResult
 
-# The numbers of particles that the form of limits offers, the most usual ones first.
-USUAL_LIMITS = ("median", "d10", "d90", "fraction_100nm", "n_kept")
-
 
 def limitable_quantities(values: Mapping[str, Value]) -> list[Quantity]:
-    """The numbers that the form offers limits for: for particles those of USUAL_LIMITS, else all that are known. A
+    """The numbers that the form offers limits for: see `names_for_limits`. A
     length in pixels cannot have limits, so without a scale only counts are offered."""
     available = [name for name, value in values.items() if value.value is not None and not value.unit.startswith("px")]
-    names = [name for name in USUAL_LIMITS if name in available] or available
     quantities = []
-    for name in names:
+    for name in names_for_limits(available):
         try:
             quantities.append(number(name))
         except UnknownQuantity:  # its kind of analysis is no longer installed

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from uuid import UUID
 
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from ..core.analysis import MethodUsed
@@ -12,7 +15,7 @@ from ..core.measure.quantities import number
 from ..core.network import cards
 from ..core.quality.method import MethodDescription, fields_in_words, source_words
 from ..core.tasks import find
-from ..models import MethodVersion
+from ..models import ControlChart, Method, MethodVersion
 from .provenance import shown_settings
 
 NO_MODEL = "This site no longer has the model, so no image can be analysed by this version."
@@ -88,3 +91,23 @@ def method_line(used: MethodUsed | None, version: MethodVersion | None, user: An
 
 def address_of_version(version: MethodVersion) -> str:
     return f"{reverse('method', args=[version.method_id])}?version={version.number}"
+
+
+def method_of(request: HttpRequest, pk: UUID) -> Method:
+    """The method, if the caller may see it; else raises Http404."""
+    return get_object_or_404(Method.objects.visible_to(request.user).select_related("group", "owner"), pk=pk)
+
+
+def version_of(request: HttpRequest, pk: UUID, number: str | int) -> MethodVersion:
+    """A version of a method that the caller may see; else raises Http404."""
+    digits = str(number)
+    if not digits.isdecimal() or len(digits) > 9:  # more digits than the database takes
+        raise Http404
+    versions = MethodVersion.objects.select_related("method__group", "method__owner")
+    return get_object_or_404(versions, method=method_of(request, pk), number=int(digits))
+
+
+def chart_of(request: HttpRequest, pk: UUID) -> ControlChart:
+    """The control chart, if the caller may see its method; else raises Http404."""
+    visible_charts = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
+    return get_object_or_404(visible_charts.select_related("method"), pk=pk)

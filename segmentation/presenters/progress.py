@@ -147,7 +147,8 @@ def _seconds(running: list[Job], waiting: list[Job]) -> float | None:
 
 
 def place_words(place: int) -> str:
-    return "next in the queue" if place == 1 else f"number {place} in the queue"
+    # Several may stand first: small images and those of other senders take turns with them.
+    return "among the next in the queue" if place == 1 else f"number {place} in the queue"
 
 
 @dataclass(frozen=True)

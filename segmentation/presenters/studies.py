@@ -21,7 +21,8 @@ from ..services.ground.refusal import Refused
 from ..services.results.control import reasons_of
 from .judging import comparison_of
 
-MOST_LISTED = 200  # results in the form
+MOST_LISTED, MOST_RESULTS = 200, 500  # results in the form, and in a study
+TOO_MANY = f"A study takes at most {MOST_RESULTS} results."
 TWICE_IN = "{name} is an image of the sample {sample}: tick one of the two."
 
 
@@ -86,7 +87,9 @@ def study_row(row: Job | Sample, quantity: str, labels: dict[str, str]) -> dict[
 def rows_of(request: HttpRequest, method: Method, quantity: str, labels: dict[UUID, dict[str, str]]) -> list[Any]:
     """The results of a study as it stores them (`study_row`). labels: by the id of the result. "version" is None for a
     result of another method. Raises Http404 if the caller may not see a result, Refused (422) for a sample with one of
-    its images."""
+    its images, and for too many results."""
+    if len(labels) > MOST_RESULTS:
+        raise Refused(TOO_MANY, 422)
     rows, results = [], []
     for pk, conditions in labels.items():
         row = row_of(Job, pk) or row_of(Sample, pk)

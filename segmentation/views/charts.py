@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db.models import prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -17,8 +16,8 @@ from ..forms.charts import ChartForm
 from ..forms.methods import answer_choices
 from ..http.access import see_other
 from ..models import ControlChart, Method, Reference
-from ..models.charts import RESULTS_OF_POINTS
-from ..presenters.control import MOST_POINTS, ChartView
+from ..presenters.control import ChartView
+from ..presenters.methods import chart_of, method_of
 from ..services.ground.refusal import Refused
 from ..services.results import charts as service
 from ..services.results import methods
@@ -40,7 +39,7 @@ def form_for(request: HttpRequest, method: Method, data: Any = None) -> ChartFor
 @require_POST
 def create(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Make a chart of a method; if the form is refused, show it again."""
-    method = get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
+    method = method_of(request, pk)
     methods.check_changeable(method, request.user)
     form, status = form_for(request, method, request.POST), 400
     if form.is_valid():
@@ -64,13 +63,13 @@ def create(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def chart(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page of a chart: its state in a sentence, the pictures, and the points."""
-    return _page(request, _chart(request, pk))
+    return _page(request, chart_of(request, pk))
 
 
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Change the tests for alarms, the kind or the limits of a chart."""
-    row = _chart(request, pk)
+    row = chart_of(request, pk)
     methods.check_changeable(row.method, request.user)
     form = _form(
         row, {**request.POST.dict(), "rules": request.POST.getlist("rules"), "quantity": row.get_plan().quantity}
@@ -84,7 +83,7 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def point(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Store the note of a point, or the known cause for which the point is excluded."""
-    row, number = _chart(request, pk), request.POST.get("point", "")
+    row, number = chart_of(request, pk), request.POST.get("point", "")
     if not number.isdecimal() or len(number) > 18:  # more digits than an id of the database has
         raise Http404
     point_row = get_object_or_404(row.points.select_related("chart__method"), pk=int(number))
@@ -99,15 +98,10 @@ def point(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a chart with its notes."""
-    row = _chart(request, pk)
+    row = chart_of(request, pk)
     request.back = reverse("chart", args=[pk])
     service.delete_chart(chart=row, user=request.user)
     return see_other(reverse("method", args=[row.method_id]))
-
-
-def _chart(request: HttpRequest, pk: UUID) -> ControlChart:
-    visible_charts = ControlChart.objects.filter(method__in=Method.objects.visible_to(request.user))
-    return get_object_or_404(visible_charts.select_related("method"), pk=pk)
 
 
 def _form(row: ControlChart, data: Any = None) -> ChartForm:
@@ -116,12 +110,10 @@ def _form(row: ControlChart, data: Any = None) -> ChartForm:
 
 
 def _page(request: HttpRequest, row: ControlChart, *, form: ChartForm | None = None, status: int = 200) -> HttpResponse:
-    points = list(row.points.all())
-    prefetch_related_objects(points[-MOST_POINTS:], *RESULTS_OF_POINTS)
     context = {
         "chart": row,
         "method": row.method,
-        "view": ChartView(row, points, request),
+        "view": ChartView(row, row.points.all(), request),
         "may_change": row.method.is_changeable_by(request.user),
         "form": form or _form(row),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -9,6 +11,7 @@ from uuid import uuid4
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils import timezone
 
 from ..core.labels.segmentation import MASKS
@@ -17,11 +20,14 @@ from ..core.micrograph.stated import StatedScale
 from ..core.network import cards
 from ..core.report.exports.viewer import PICTURE
 from ..core.report.wording import corrections_in_effect
+from ..core.tasks import UnknownTask
 from ..forms.settings import SettingsForm
 from ..http.access import link_context
 from ..http.serving import files_of
 from ..models import Job, Measuring
+from ..presenters.listing import UNREADABLE
 from ..presenters.result import Result
+from ..services.ground.refusal import Refused
 from ..services.results import exports, steps
 from ..services.results.uploads import example_sha256
 from .calibration import acquisition_facts
@@ -31,8 +37,22 @@ from .judging import quality_context
 from .revisions import revisions, sample_context
 from .work import work_page
 
+logger = logging.getLogger(__name__)
 # A job that ended within this time is shown as new. A tab in the background asks at least once in this time.
 JUST_DONE = timedelta(minutes=2)
+
+
+def readable(page: Callable[..., HttpResponse], request: HttpRequest, row: Any) -> HttpResponse:
+    """`page` of a result; raises Refused (409) if its stored numbers or settings cannot be read."""
+    try:
+        return page(request, row)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # what damaged numbers or settings raise
+        is_of_other_kind = isinstance(error, UnknownTask) and row.stored.task  # one that is not installed here
+        if row.state != Job.State.DONE or is_of_other_kind:
+            raise
+        logger.exception("The result %s cannot be read.", row.pk)
+        request.back = reverse("results")
+        raise Refused(UNREADABLE, 409) from error
 
 
 def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any) -> HttpResponse:

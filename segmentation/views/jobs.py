@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from uuid import UUID, uuid4
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -12,35 +11,22 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..core.tasks import UnknownTask
 from ..http.access import button_view, changeable, deletion_view, reload_if_gone, row_of, see_other, visible
 from ..middleware import sender
 from ..models import Job
-from ..presenters.listing import UNREADABLE
 from ..presenters.result import Result
 from ..services.access.links import is_open
 from ..services.ground.refusal import Refused
 from ..services.results import jobs, reruns, signing, steps
-from .job_page import job_page, numbers_first
+from .job_page import job_page, numbers_first, readable
 from .revisions import revisions
-
-logger = logging.getLogger(__name__)
 
 
 @require_safe
 @never_cache
 def job(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page of a job, at the same address while it waits, runs and is done or failed."""
-    row = visible(request, row_of(Job, pk))
-    try:
-        return job_page(request, row)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:  # what damaged numbers or settings raise
-        is_of_other_kind = isinstance(error, UnknownTask) and row.stored.task  # one that is not installed here
-        if not row.is_done or is_of_other_kind:
-            raise
-        logger.exception("The result %s cannot be read.", row.pk)
-        request.back = reverse("results")
-        raise Refused(UNREADABLE, 409) from error
+    return readable(job_page, request, visible(request, row_of(Job, pk)))
 
 
 @reload_if_gone

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from ..core.measure.quantities import Quantity, number
 from ..core.quality.specification import Specification
 from ..core.report.file_options import CONFORMITY
 from ..forms.specification import SpecificationForm
@@ -42,8 +41,4 @@ def quality_context(request: HttpRequest, row: Job | Sample, sent: Specification
 def specification_form(row: Job | Sample, data: Mapping[str, str] | None = None) -> SpecificationForm:
     """The form of the limits of a result."""
     specification = Specification.read(row.specification) if row.specification else None
-    quantities: list[Quantity] = limitable_quantities(row.stored.values)
-    offered_names = {quantity.name for quantity in quantities}
-    limited = [limit.quantity for limit in specification.limits] if specification else []
-    quantities += [number(name) for name in limited if name not in offered_names]  # limits that a script has set
-    return SpecificationForm(data, quantities, specification)
+    return SpecificationForm(data, limitable_quantities(row.stored.values), specification)

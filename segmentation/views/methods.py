@@ -6,8 +6,8 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
@@ -19,7 +19,7 @@ from ..forms.methods import MethodForm
 from ..http.access import row_of, see_other, visible
 from ..models import Job, Method, MethodVersion
 from ..presenters.control import ChartView
-from ..presenters.methods import MethodView, address_of_version
+from ..presenters.methods import MethodView, address_of_version, method_of, version_of
 from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
 from ..services.results import methods as service
@@ -70,14 +70,14 @@ def _save_version(request: HttpRequest) -> MethodVersion:
 def method(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page of a version of a method: ?version=NUMBER, otherwise the newest."""
     number = request.GET.get("version", "")
-    return _page(request, _version(request, pk, number) if number else service.newest_version(_method(request, pk)))
+    return _page(request, version_of(request, pk, number) if number else service.newest_version(method_of(request, pk)))
 
 
 @sensitive_post_parameters("password")
 @require_POST
 def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Approve the draft that was shown, with the password once more."""
-    version = _version(request, pk, request.POST.get("version", ""))
+    version = version_of(request, pk, request.POST.get("version", ""))
     password, checksum = (request.POST.get(name, "") for name in ("password", "checksum"))
     try:
         service.approve_version(version=version, request=request, password=password, checksum=checksum)
@@ -89,7 +89,7 @@ def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Withdraw an approved version, with a reason."""
-    version, reason = _version(request, pk, request.POST.get("version", "")), request.POST.get("reason", "")
+    version, reason = version_of(request, pk, request.POST.get("version", "")), request.POST.get("reason", "")
     try:
         service.withdraw_version(version=version, user=request.user, reason=reason)
     except Refused as refusal:
@@ -100,7 +100,7 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def change(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Change the requirements of a method other than its settings: in its draft, or as the next version."""
-    row = _method(request, pk)
+    row = method_of(request, pk)
     last = service.newest_version(row)
     form = MethodForm(request.POST, service.read_description(last))
     if not form.is_valid():
@@ -117,7 +117,7 @@ def change(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Delete a draft; if it is the only version, its method is deleted, too."""
-    version = _version(request, pk, request.POST.get("version", ""))
+    version = version_of(request, pk, request.POST.get("version", ""))
     request.back = address_of_version(version)
     stays = service.delete_draft(version=version, user=request.user)
     return see_other(reverse("method", args=[pk]) if stays else reverse("methods"))
@@ -127,23 +127,11 @@ def discard(request: HttpRequest, pk: UUID) -> HttpResponse:
 @never_cache
 def file(request: HttpRequest, pk: UUID, number: int) -> HttpResponse:
     """A version as JSON, for the command line and the files of the laboratory."""
-    version = _version(request, pk, str(number))
+    version = version_of(request, pk, str(number))
     text = json.dumps(version.written.as_dict(), indent=2, ensure_ascii=False) + "\n"
     name = f"{portable_name(f'{version.method.name} version {number}')}.json"
     headers = {"Content-Disposition": content_disposition_header(True, name)}
     return HttpResponse(text, "application/json", headers=headers)
-
-
-def _method(request: HttpRequest, pk: UUID) -> Method:
-    visible_methods = Method.objects.visible_to(request.user).select_related("group", "owner")
-    return get_object_or_404(visible_methods, pk=pk)
-
-
-def _version(request: HttpRequest, pk: UUID, number: str) -> MethodVersion:
-    if not number.isdecimal() or len(number) > 9:  # more digits than the database takes
-        raise Http404
-    versions = MethodVersion.objects.select_related("method__group", "method__owner")
-    return get_object_or_404(versions, method=_method(request, pk), number=int(number))
 
 
 def _page(request: HttpRequest, version: MethodVersion, *, status: int = 200, **extra: Any) -> HttpResponse:

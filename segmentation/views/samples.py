@@ -42,7 +42,7 @@ from ..services.results import exports, growing, samples, uploads
 from ..services.results.pooled_outlines import pooled_coco
 from .forms import accept_attribute, show_notes, to_uuid
 from .job_files import file_or_wait
-from .job_page import JUST_DONE
+from .job_page import JUST_DONE, readable
 from .judging import quality_context
 
 NO_FILES = "Choose the images to add first."
@@ -54,7 +54,7 @@ def sample(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page of a sample: progress, pooled numbers, images."""
     sample = visible(request, row_of(Sample, pk))
     samples.measure_last_corrections(sample)
-    return sample_page(request, sample)
+    return readable(sample_page, request, sample)
 
 
 @reload_if_gone

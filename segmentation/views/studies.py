@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -18,8 +18,8 @@ from ..core.quality.fitness import FIGURES
 from ..core.quality.study_report import CONDITIONS, parts_of, unit_of
 from ..forms.studies import sent_requirements, sent_rows, ticked_labels
 from ..http.access import see_other
-from ..models import Method, Study
-from ..presenters.methods import address_of_version
+from ..models import Study
+from ..presenters.methods import address_of_version, method_of
 from ..presenters.studies import candidates, report_of, rows_of, study_of
 from ..services.ground.refusal import Refused
 from ..services.results import methods as methods_service
@@ -30,7 +30,7 @@ from ..services.results import studies as service
 @never_cache
 def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The studies of a method, and the form of a new one; POST makes it."""
-    method = _method(request, pk)
+    method = method_of(request, pk)
     quantity = methods_service.read_description(methods_service.newest_version(method)).quantity
     context: dict[str, Any] = {"title": request.POST.get("title", "")}
     if request.method == "POST":
@@ -47,7 +47,7 @@ def studies(request: HttpRequest, pk: UUID) -> HttpResponse:
         "method": method,
         "label": number(quantity).label,
         "conditions": CONDITIONS.values(),
-        "figures": FIGURES.items(),
+        "figures": [(name, title, request.POST.get(f"required-{name}", "")) for name, title in FIGURES.items()],
         "studies": method.studies.order_by("-created").defer("pdf", "rows"),
         "candidates": sent_rows(candidate_list, request.POST),
         "may_change": method.is_changeable_by(request.user),
@@ -93,8 +93,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Stop a study that waits or runs."""
     row = study_of(request, pk)
     request.back = _address(row)
-    methods_service.check_changeable(row.method, request.user)
-    service.cancel_study(study=row)
+    service.cancel_study(study=row, user=request.user)
     return see_other(request.back)
 
 
@@ -104,10 +103,6 @@ def apply(request: HttpRequest, pk: UUID) -> HttpResponse:
     row = study_of(request, pk)
     request.back = _address(row)
     return see_other(address_of_version(service.apply_study(study=row, user=request.user)))
-
-
-def _method(request: HttpRequest, pk: UUID) -> Method:
-    return get_object_or_404(Method.objects.visible_to(request.user), pk=pk)
 
 
 def _address(row: Study) -> str:

@@ -212,3 +212,12 @@ def test_a_method_with_signed_results_stays_and_others_leave_their_contents_in_t
     assert desk.post(address, {"post": "yes"}).status_code == 302 and not Method.objects.exists()
     note = StaffAction.objects.filter(action="deleted a method").get()
     assert note.before["description"] == draft.description and note.before["sha256"] == draft.checksum
+
+
+def test_an_account_keeps_the_name_by_which_signatures_and_methods_know_it(desk, alice):
+    address = reverse("admin:auth_user_change", args=[alice.pk])
+    fields = {"username": "somebody", "first_name": "Alice", "email": "", "is_active": "on", "password": ""}
+    assert 'name="username"' not in desk.get(address).content.decode()
+    assert desk.post(address, fields).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.username, alice.first_name) == ("alice", "Alice")

@@ -98,7 +98,7 @@ def test_no_material_is_stored_where_the_disk_is_full(monkeypatch, client):
 
 # What a GET may write: a row that says which file or comparison a worker has to make (bounded, made once), and
 # the count of a token's requests.
-MADE_WHEN_ASKED = {"exportjob", "comparison", "chartreport", "proposals", "measuring", "token"}
+MADE_WHEN_ASKED = {"exportjob", "comparison", "proposals", "measuring", "token"}
 
 
 @pytest.mark.django_db

@@ -15,7 +15,7 @@ from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.specification import Specification
-from segmentation.core.report.file_options import CONFORMITY
+from segmentation.core.report.file_options import CONFORMITY, REPORT
 from segmentation.models import ExportJob, Job, Link, Method, MethodVersion, Sample
 from segmentation.presenters.growing import close_by_method
 from segmentation.presenters.judging import conformity_statement_of, decision_as_dict
@@ -35,16 +35,16 @@ LOW = Specification.read({"title": "low", "limits": [{"quantity": "n_kept", "upp
 HIGH = Specification.read({"title": "high", "limits": [{"quantity": "n_kept", "lower": 2.0}]})
 
 
-def words_of(result):
-    """The text of the stored page."""
-    with bundles.open_file(result.artifacts.get(name=CONFORMITY)) as file:
+def words_of(result, name=CONFORMITY):
+    """The text of a stored PDF."""
+    with bundles.open_file(result.artifacts.get(name=name)) as file:
         pages = pypdf.PdfReader(io.BytesIO(file.read())).pages
     return " ".join(" ".join(page.extract_text().split()) for page in pages)
 
 
-def asked(result):
-    """The result after a worker wrote the page."""
-    exports.file_of(result, CONFORMITY)
+def asked(result, name=CONFORMITY):
+    """The result after a worker wrote the PDF."""
+    exports.file_of(result, name)
     tasks.do_analyses()
     return type(result).objects.get(pk=result.pk)
 
@@ -75,6 +75,16 @@ def test_limits_that_change_while_the_page_is_written_are_in_it(done, monkeypatc
     assert ExportJob.objects.get(job=done).state == "done"
     words = words_of(done)
     assert "PASSES" in words and "high" in words and "low" not in words
+
+
+def test_the_report_says_who_set_the_limits(done, alice):
+    words = words_of(asked(done, REPORT), REPORT)
+    assert "Limits" not in words
+    judging.set_specification(row=done, specification=LOW, account=alice)
+    words = words_of(asked(Job.objects.get(pk=done.pk), REPORT), REPORT)
+    assert "“low”" in words and "by alice, after the measurement." in words
+    judging.set_specification(row=done, specification=None, account=alice)
+    assert "by alice" not in words_of(asked(Job.objects.get(pk=done.pk), REPORT), REPORT)
 
 
 def test_a_link_that_is_made_or_switched_off_makes_another_page(done, alice, settings):
@@ -161,7 +171,7 @@ def test_a_result_by_a_method_gets_its_limits_before_it_is_measured(version, mak
     specification = Specification.read(job.specification)
     assert [limit.quantity for limit in specification.limits] == ["n_kept"]
     assert specification.title == "Powder, version 1"
-    assert specification.agreement == f"Agreed on {version.created:%Y-%m-%d} by alice, before the measurement."
+    assert specification.agreement == f"Limits agreed on {version.created:%Y-%m-%d} by alice, before the measurement."
     MethodVersion.objects.update(description={"of": "another release"})
     version.refresh_from_db()
     assert judging.fields_by_method(version) == {}

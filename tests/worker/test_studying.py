@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 import pypdf
 import pytest
+from django.contrib.auth.models import User
 from scipy import stats
 
 from segmentation.core import pipeline
@@ -17,7 +18,7 @@ from segmentation.core.changed_forms import FORMS
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.sources import Source
 from segmentation.core.quality.method import MethodDescription
-from segmentation.models import Arrival, Method, MethodVersion, Study
+from segmentation.models import Arrival, Method, MethodVersion, StaffAction, Study
 from segmentation.services.ground import limits
 from segmentation.services.results import studies
 from tests.conftest import picture
@@ -170,7 +171,11 @@ def test_it_is_work_of_its_author(method, alice, with_images, settings, make_job
         create(method, alice, with_images)
     with pytest.raises(studies.Refused, match="At most 18 of your analyses"):
         limits.check_waiting(user=alice, visitor=None, address="")
-    studies.cancel_study(study=study)
+    with pytest.raises(studies.Refused, match="Only the owner"):
+        studies.cancel_study(study=study, user=User.objects.create_user("somebody"))
+    for _ in range(2):  # the second time changes nothing
+        studies.cancel_study(study=study, user=alice)
+    assert StaffAction.objects.get(action="cancelled a study", target=str(study.pk)).account == "alice"
     assert do_analyses() is False and Study.objects.get().state == "cancelled"
     limits.check_waiting(user=alice, visitor=None, address="")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .geometry import Labels, Mask, watershed_parts
 
-EDGES = "edges"  # name of the stored map; results of versions before 1.1 have none
+EDGES = "edges"  # name of the stored map; results of versions before 2.0 have none
 SMOOTHING_SD_PX = 1.0  # px: SD of the smoothing
 REACH = 4  # px, four SD: a pixel's edge depends on pixels up to here
 GAIN = 32  # times the square root of the gradient (grey levels per px): weak edges differ, strong ones fit into a byte

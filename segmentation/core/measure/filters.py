@@ -86,7 +86,7 @@ class Reason(StrEnum):
     HIDDEN = (  # only in results of older versions
         "mostly hidden by others",
         "others",
-        "Other outlines touched it along most of its rim, so a part of its particle may be hidden. Versions up to 1.1"
+        "Other outlines touched it along most of its rim, so a part of its particle may be hidden. Versions up to 1.0"
         " left such outlines out. They count now, with the size that can be seen.",
     )
     SMALL = (

@@ -26,7 +26,7 @@ from .stopping import StoppingRule
 
 # Settings that belong to an image or a specimen, and are therefore no part of a method.
 ONE_RESULT_SETTINGS = ("calibration", "ignore", "operator", "orcid", "material", "deviations")
-RETIRED = ("sources",)  # fields that development versions before 1.1 wrote; they are ignored
+RETIRED = ("sources",)  # fields that development versions before 2.0 wrote; they are ignored
 CHECKSUM = r"^[0-9a-f]{64}$"
 SourceOrText = Annotated[Source, Field(strict=False)]  # a Source, or its text as in JSON
 

@@ -79,5 +79,5 @@ def change_words(quantity: str, value: float, moved: float | None) -> str:
     if moved is None:
         return "no number"
     if number(quantity).kind == "fraction":
-        return f"{100 * moved:+.1f} points"
-    return f"{100 * moved / abs(value):+.1f} %" if value else f"{moved:+.3g}"
+        return f"{100 * moved:+z.1f} points"
+    return f"{100 * moved / abs(value):+z.1f} %" if value else f"{moved:+.3g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -17,6 +17,14 @@ Title = Annotated[str, AfterValidator(lambda text: clean_text(text, LONGEST_TITL
 # Words for a verdict on the whole specification, and on its requirements.
 VERDICTS = {"passes": "Passes", "fails": "Fails", "undecided": "Undecided"}
 REQUIREMENT_VERDICTS = {"passes": "met", "fails": "not met", "undecided": "not decided"}
+
+# The numbers of particles that forms of limits offer, the most usual ones first.
+USUAL_LIMITS = ("median", "d10", "d90", "fraction_100nm", "n_kept")
+
+
+def names_for_limits(available: Sequence[str]) -> list[str]:
+    """Those of the available numbers that a form offers limits for: of particles USUAL_LIMITS, else all."""
+    return [name for name in USUAL_LIMITS if name in available] or list(available)
 
 
 class Specification(Settings):
@@ -46,7 +54,9 @@ class Specification(Settings):
     def agreement(self) -> str:
         """When and by whom the limits were set, and whether numbers were known then; "" if not known."""
         after = "after" if self.was_measured else "before"
-        return f"Agreed on {self.agreed[:10]} by {self.agreed_by}, {after} the measurement." if self.agreed else ""
+        return (
+            f"Limits agreed on {self.agreed[:10]} by {self.agreed_by}, {after} the measurement." if self.agreed else ""
+        )
 
     def decision(self, values: Mapping[str, Value], doubt: str = "") -> Conformity:
         """The decision on the numbers of a result, in the unit of result.json. doubt: as in `decide_all`."""

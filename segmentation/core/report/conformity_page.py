@@ -13,7 +13,6 @@ from reportlab.lib.colors import HexColor
 from reportlab.platypus import Flowable
 
 from ..flags import judging_doubt
-from ..measure.quantities import uncapital
 from ..measure.results import value_of
 from . import sections
 from .certificate import ConformityStatement
@@ -55,15 +54,11 @@ INSIDE, ACCEPTED, BACKGROUND = HexColor("#d6e6f2"), HexColor("#9fc6e0"), HexColo
 
 def write_page(context: Context, file: Path | BinaryIO) -> None:
     """Write the PDF of a result; raises ValueError if it has no specification."""
-    specification, sample = context.filing.specification, context.sample
-    if specification is None:
+    sample, summary = context.sample, Summary.of(context.sample, readable=False)
+    certificate = statement_of(context, summary)
+    if certificate is None:
         raise ValueError("This result has no limits.")
-    summary = Summary.of(sample, readable=False)
-    doubt = judging_doubt(sample.flags, is_refused=sample.analysis is not None and sample.analysis.refused)
-    names = (limit.quantity for limit in specification.limits)
-    values = {name: value_of(name, sample.quantities, sample.pooled) for name in names}
-    certificate = ConformityStatement.of(specification, values, summary, doubt, sample.method)
-    title = f"{specification.title or 'Conformity with the specification'}: {one_line(sample.name, 70)}"
+    title = f"{certificate.specification.title or 'Conformity with the specification'}: {one_line(sample.name, 70)}"
     write(
         file,
         title,
@@ -71,6 +66,17 @@ def write_page(context: Context, file: Path | BinaryIO) -> None:
         context.filing.created,
         context.filing.number,
     )
+
+
+def statement_of(context: Context, summary: Summary) -> ConformityStatement | None:
+    """The decision on the limits of a result; None without limits. summary: in the unit of result.json."""
+    specification, sample = context.filing.specification, context.sample
+    if specification is None:
+        return None
+    doubt = judging_doubt(sample.flags, is_refused=sample.analysis is not None and sample.analysis.refused)
+    names = (limit.quantity for limit in specification.limits)
+    values = {name: value_of(name, sample.quantities, sample.pooled) for name in names}
+    return ConformityStatement.of(specification, values, summary, doubt, sample.method)
 
 
 def _parts(context: Context, certificate: ConformityStatement, summary: Summary, title: str) -> Iterator[Flowable]:
@@ -83,7 +89,7 @@ def _parts(context: Context, certificate: ConformityStatement, summary: Summary,
     for sentence in certificate.reservations:
         yield paragraph(sentence, WARNING)
     if certificate.specification.agreement:
-        yield paragraph(f"Limits: {uncapital(certificate.specification.agreement)}", SMALL)
+        yield paragraph(certificate.specification.agreement, SMALL)
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         if notice.doubt:
             yield paragraph(f"{notice.level}: {notice.headline}", WARNING)

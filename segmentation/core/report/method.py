@@ -183,7 +183,7 @@ def _values(record: AnalysisRecord) -> dict[str, Any]:
 
 
 def _tool(sample: SampleAnalysis) -> str:
-    """The software and its models, such as "with DeepSegm 1.1.0 (model particles 1.0, sha256
+    """The software and its models, such as "with DeepSegm 2.0.0 (model particles 1.0, sha256
     ...)"."""
     cards = sample.models
     if {card["name"] for card in cards} == {MASKS}:

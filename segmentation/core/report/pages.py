@@ -17,6 +17,7 @@ from ..measure.quantities import Value, number, readable, significant
 from ..sample import SampleAnalysis
 from . import sections
 from .charts import draw_histogram
+from .conformity_page import statement_of
 from .context import Context
 from .document import (
     LEAD,
@@ -252,6 +253,10 @@ def _second_page(context: Context, sample: SampleAnalysis, summary: Summary) -> 
     if sample.method:
         yield heading("Method of the laboratory")
         yield paragraph(" ".join((f"{sample.method.title}.", *sample.method.remarks)))
+    if limits := statement_of(context, Summary.of(context.sample, readable=False)):
+        yield heading("Limits")
+        rows = (f"{row.requirement}: {row.verdict.lower()}." for row in limits.rows)
+        yield paragraph(" ".join((limits.headline, *rows, limits.specification.agreement)))
     yield heading("Settings that differ from the default")
     settings = list(changed_settings(sample))
     yield facts_table(settings) if settings else paragraph("None.")

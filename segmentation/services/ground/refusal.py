@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError
 
+from ...core.names import clean_text
 from ...models import Attempted
 
 LONGEST_SENTENCE = 1000  # characters; a sentence may quote a long text of the request
@@ -42,6 +43,14 @@ class Refused(Exception):
         self.sentence = sentence
         self.status = status
         self.after = after
+
+
+def typed_words(text: str, longest: int, refusal: str, *, needed: bool = True) -> str:
+    """A typed name or reason on one line; raises Refused (422) if it is too long, or if it is empty and needed."""
+    words = clean_text(text)
+    if len(words) > longest or (needed and not words):
+        raise Refused(refusal, 422)
+    return words
 
 
 def lock(row: Any, gone: str) -> None:

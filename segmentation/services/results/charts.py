@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -16,7 +16,7 @@ from ...models import ChartPoint, ControlChart, Job, Method, Reference, Sample
 from ...models.charts import LONGEST_NOTE
 from ..ground import bounds, staff_log
 from ..ground.refusal import Refused, lock
-from .control import is_same_material, mark_alarms_as_sent, put_point
+from .control import fields_of_point, is_same_material, mark_alarms_as_sent, put_point
 from .methods import GONE, check_changeable
 
 PORTION = 100  # results that are read at once
@@ -53,19 +53,22 @@ def create_chart(
     chart = ControlChart(method=method, plan=plan.model_dump(mode="json"), reference=copy, material=chosen)
     chart.save(force_insert=True)
     staff_log.note(user, "made a control chart", chart, {}, chart.plan)
-    for row in _results_of(method):
+    single = ((row, fields_of_point(chart, row)) for row in _results_of(method, Job))
+    points = (ChartPoint(chart=chart, job=row, **fields) for row, fields in single if fields)
+    while portion := list(islice(points, PORTION)):
+        ChartPoint.objects.bulk_create(portion)
+    for row in _results_of(method, Sample):
         put_point(chart, row)
     mark_alarms_as_sent(chart)  # no webhook gets messages about old points
     return chart
 
 
-def _results_of(method: Method) -> Iterator[Job | Sample]:
-    """The results of a method that can be points: images that were analysed alone, and samples."""
-    single_results = Job.objects.filter(method__method=method, state=Job.State.DONE, sample=None, parent=None)
-    single_results = single_results.select_related("micrograph", "method__method")
-    samples = Sample.objects.filter(method__method=method).select_related("method__method")
-    # In portions, because each result has a long summary.
-    return chain(single_results.iterator(PORTION), samples.iterator(PORTION))
+def _results_of(method: Method, kind: type[Job | Sample]) -> Iterator[Any]:
+    """The results of a method that can be points: images that were analysed alone, or samples."""
+    rows = kind._default_manager.filter(method__method=method).select_related("method__method")
+    if kind is Job:
+        rows = rows.filter(state=Job.State.DONE, sample=None, parent=None).select_related("micrograph")
+    return rows.iterator(PORTION)  # in portions, because each result has a long summary
 
 
 def materials_of(method: Method) -> list[str]:

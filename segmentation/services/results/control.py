@@ -43,29 +43,38 @@ def put_point(chart: ControlChart, row: Job | Sample) -> ChartPoint | None:
     allow (`reasons_of`) is a point that counts only after a person's yes.
     """
     is_job = isinstance(row, Job)
-    stored_points = ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row})
-    stored, is_same = row.stored, is_same_material(chart.reference, row.reference)
-    is_same = is_same and chart.material in (None, material_of(row))
-    value = stored.scaled_value(chart.get_plan().quantity).value if is_same else None
-    if is_job and (row.sample_id or row.parent_id):
-        value = None
+    fields = fields_of_point(chart, row)
     if not is_job:
         chart.points.filter(job__sample=row).delete()
-    if not is_job:
         # If results of the sample have points already, the sample gets none: they would count twice.
         is_result_in_sample = Q(job__reruns__sample=row) | Q(sample__jobs__reruns__sample=row)
-        value = None if chart.points.filter(is_result_in_sample).exclude(sample=row).exists() else value
-    if value is None:
-        stored_points.delete()
+        if chart.points.filter(is_result_in_sample).exclude(sample=row).exists():
+            fields = None
+    if fields is None:
+        ChartPoint.objects.filter(chart=chart, **{"job" if is_job else "sample": row}).delete()
         return None
-    method = stored.method
-    fields = {"name": row.name[:SHOWN_NAME], "measured": measured_at(row)}
-    fields |= {"value": value, "version": method.version if method else row.method.number}
-    fields |= {"departures": list(method.departures) if method else [], "waits": " ".join(reasons_of(row))}
     point, _ = ChartPoint.objects.update_or_create(
         chart=chart, job=row if is_job else None, sample=None if is_job else row, defaults=fields
     )
     return point
+
+
+def fields_of_point(chart: ControlChart, row: Job | Sample) -> dict[str, Any] | None:
+    """What the point of a result stores of it; None if the result gets none by itself (`put_point`)."""
+    is_part = isinstance(row, Job) and (row.sample_id or row.parent_id)
+    is_same = is_same_material(chart.reference, row.reference) and chart.material in (None, material_of(row))
+    stored = row.stored
+    if is_part or not is_same or (value := stored.scaled_value(chart.get_plan().quantity).value) is None:
+        return None
+    method = stored.method
+    return {
+        "name": row.name[:SHOWN_NAME],
+        "measured": measured_at(row),
+        "value": value,
+        "version": method.version if method else row.method.number,
+        "departures": list(method.departures) if method else [],
+        "waits": " ".join(reasons_of(row)),
+    }
 
 
 def measured_at(row: Job | Sample) -> datetime:
@@ -139,6 +148,10 @@ def mark_alarms_as_sent(chart: ControlChart) -> None:
     """Store that the present alarms of a chart need not be sent to webhooks."""
     points = list(chart.points.all())
     control = chart.control(points)
+    changed = []
     for index, point in enumerate(points):
-        point.sent_rules = [alarm.rule for alarm in control.alarms_at(index)]
-    ChartPoint.objects.bulk_update(points, ["sent_rules"], batch_size=200)
+        rules = [alarm.rule for alarm in control.alarms_at(index)]
+        if rules != point.sent_rules:
+            point.sent_rules = rules
+            changed.append(point)
+    ChartPoint.objects.bulk_update(changed, ["sent_rules"], batch_size=200)

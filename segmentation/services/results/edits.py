@@ -31,6 +31,7 @@ from ...plain import storable
 from ..ground import bounds
 from ..ground.callers import submission_id
 from ..ground.refusal import Refused
+from .growing import check_not_closed
 from .jobs import GONE
 
 MOST_OPERATIONS = 1000  # operations of one request
@@ -188,6 +189,8 @@ def edit_job(
         raise Refused(NOT_DONE, 409)
     if job.fixed:
         raise Refused(FIXED, 409)
+    if job.sample is not None:
+        check_not_closed(job.sample)
     operations = _clean_operations(operations)
     submission = submission_id("edits", user, visitor, token="", key=key, content="") if key else ""
     if earlier := _earlier_edits(job, submission, base, operations):

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from ...core.flags import is_unusable
 from ...core.micrograph.sources import Source
-from ...core.names import clean_text
 from ...core.quality.belonging import ENOUGH, reasons_not_to_join
 from ...core.quality.method import MethodDescription
 from ...core.quality.stopping import ClosedOrOpened
@@ -19,7 +19,7 @@ from ...core.sample import NOT_TO_USE
 from ...models import Job, MethodVersion, Micrograph, Sample
 from ...models.methods import LONGEST_REASON
 from ..ground import staff_log
-from ..ground.refusal import Refused, lock
+from ..ground.refusal import Refused, lock, typed_words
 from .pooling import refresh_after_commit
 
 GONE = "This sample has been deleted."
@@ -140,11 +140,10 @@ def close_sample(*, sample: Sample, account: Any, reason: str = "", is_enough: b
     if sample.closed:
         raise Refused(IS_CLOSED, 409)
     is_arriving = Micrograph.objects.filter(sample=sample, state__in=Micrograph.UNFINISHED).exists()
+    is_arriving |= sample.jobs.filter(fixed=False).exclude(edit_count=F("step")).exists()  # corrections to be measured
     if is_arriving or sample.state not in (Sample.State.DONE, Sample.State.FAILED):
         raise Refused(UNDER_WAY, 409)
-    words = clean_text(reason)
-    if len(words) > LONGEST_REASON or not (words or is_enough):
-        raise Refused(NO_REASON, 422)
+    words = typed_words(reason, LONGEST_REASON, NO_REASON, needed=not is_enough)
     _end(sample, account, words, opened=False, sentence=sentence, is_enough=is_enough)
     staff_log.note(account, "close", sample, {}, {"closed": words or "enough is measured"})
 
@@ -157,9 +156,7 @@ def reopen_sample(*, sample: Sample, account: Any, reason: str) -> None:
         raise Refused(NO_RIGHT, 403)
     if not sample.closed:
         raise Refused(NOT_CLOSED, 409)
-    words = clean_text(reason)
-    if not 0 < len(words) <= LONGEST_REASON:
-        raise Refused(WHY_OPENED, 422)
+    words = typed_words(reason, LONGEST_REASON, WHY_OPENED)
     before = {"closed": sample.closed_reason or "enough is measured", "closed_by": sample.closed_by}
     _end(sample, account, words, opened=True, sentence="", is_enough=False)
     staff_log.note(account, "opened a closed sample again", sample, before, {"opened": words})

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...core.quality.specification import Specification
-from ...core.report.file_options import CONFORMITY
+from ...core.report.file_options import ANNEX, CONFORMITY, REPORT
 from ...models import Job, MethodVersion, Reference, Sample
 from ...models.base import JudgedResult
 from ..ground import bundles, staff_log
@@ -96,10 +96,10 @@ def _change(row: Job | Sample, account: Any, action: str, **fields: dict[str, An
     for name, value in fields.items():
         setattr(row, name, value)
     staff_log.note(account, action, row, before, fields)
-    remove_certificate(row)
+    remove_papers(row)
 
 
-def remove_certificate(row: Job | Sample) -> None:
-    """Remove the certificate of conformity of a result, and the archives that contain it. They are
+def remove_papers(row: Job | Sample) -> None:
+    """Remove the files of a result that print its limits, and the archives that contain them. They are
     written again on request."""
-    delete_with_files(row.artifacts.filter(name__in=(CONFORMITY, *bundles.ARCHIVE_FILES)))
+    delete_with_files(row.artifacts.filter(name__in=(CONFORMITY, REPORT, ANNEX, *bundles.ARCHIVE_FILES)))

@@ -9,7 +9,8 @@ from uuid import UUID
 from django.conf import settings as site
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, CharField, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.utils import timezone
 from pydantic import ValidationError
@@ -28,8 +29,8 @@ from ...models.methods import LONGEST_REASON
 from ...plain import storable
 from ..access import second_factor
 from ..ground import bounds, staff_log
-from ..ground.refusal import Refused, lock
-from .signing import account_with_password
+from ..ground.refusal import Refused, lock, typed_words
+from .signing import check_password
 
 SIGN_IN = "Sign in first: a method belongs to an account."
 GONE = "This method has been deleted."
@@ -44,7 +45,6 @@ NOT_YOURS = "Only the owner of a method and the members of its group may change 
 NOT_ALLOWED = "Only an account that may change this method and approve methods can do that: ask the administrator."
 OWN = "You wrote this version or a part of it: another account approves it."
 HAS_RESULTS = "Results were made by this draft, so it stays: write the next version."
-WRONG_PASSWORD = "The password is wrong, so nothing was approved."
 NO_DRAFT = "Only a draft can be approved: this version is {state}."
 NOT_APPROVED = "Only an approved version can be withdrawn: this one is {state}."
 NO_REASON = f"Type the reason, of at most {LONGEST_REASON} characters."
@@ -112,9 +112,7 @@ def create_method(*, description: MethodDescription, user: Any, name: str, group
     """Make a method with its first version, a draft. Raises Refused (401, 409 the name is taken,
     422)."""
     _check_signed_in(user)
-    words = clean_text(name)
-    if not 0 < len(words) <= SHOWN_NAME:
-        raise Refused(NO_NAME, 422)
+    words = typed_words(name, SHOWN_NAME, NO_NAME)
     row = Method(owner=user, name=words)
     if group:
         row.group = user.groups.filter(name=storable(group)).first()
@@ -168,7 +166,10 @@ def change_method(*, method: Method, description: MethodDescription, user: Any, 
             raise Refused(MEANWHILE, 409)
         staff_log.note(user, "changed a draft of a method", last, before, _log_values(last))
         return last
-    fields = {"authors": sorted(last.makers) if is_draft else [], "purpose": _reason_of(reason)}
+    fields = {
+        "authors": sorted(last.makers) if is_draft else [],
+        "purpose": typed_words(reason, LONGEST_REASON, NO_REASON),
+    }
     version = _new_version(method, description, user, last.number + 1, **fields)
     staff_log.note(user, "made a version of a method", version, _log_values(last), _log_values(version))
     return version
@@ -197,10 +198,7 @@ def approve_version(*, version: MethodVersion, request: HttpRequest, password: s
         raise Refused(NO_DRAFT.format(state=version.state), 409)
     if checksum != version.checksum:
         raise Refused(MEANWHILE, 409)
-    # A wrong password is counted as at the sign-in.
-    account = account_with_password(request, user.get_username(), storable(password))
-    if account is None or account.pk != user.pk:
-        raise Refused(WRONG_PASSWORD, 403)
+    check_password(request, password, "approved")
     before, name = _log_values(version), user.get_full_name() or user.get_username()
     fields = {"approver": user.get_username(), "approver_name": name, "approved": timezone.now()}
     with transaction.atomic():
@@ -222,7 +220,7 @@ def withdraw_version(*, version: MethodVersion, user: Any, reason: str) -> None:
     _check_may_approve(version.method, user)
     if version.state != MethodVersion.State.APPROVED:
         raise Refused(NOT_APPROVED.format(state=version.state), 409)
-    words = _reason_of(reason)
+    words = typed_words(reason, LONGEST_REASON, NO_REASON)
     before = _log_values(version)
     fields = {"withdrawn_by": user.get_username(), "withdrawn": timezone.now(), "reason": words}
     if not version.update_if_unchanged(state=MethodVersion.State.WITHDRAWN, **fields):
@@ -264,8 +262,8 @@ def log_of(method: Method) -> QuerySet[StaffAction]:
     """The log of a method, the newest first: its versions, charts with their points, studies and samples."""
     rows = (method.versions, method.charts, method.studies, Sample.objects.filter(method__method=method))
     targets = [str(pk) for kind in rows for pk in kind.values_list("pk", flat=True)]
-    points = ChartPoint.objects.filter(chart__method=method).values_list("pk", flat=True)
-    of_points = Q(kind=str(ChartPoint._meta.verbose_name), target__in=list(map(str, points)))
+    points = ChartPoint.objects.filter(chart__method=method).values(text=Cast("pk", CharField()))
+    of_points = Q(kind=str(ChartPoint._meta.verbose_name), target__in=points)
     return StaffAction.objects.filter(Q(target__in=targets) | of_points)
 
 
@@ -376,14 +374,6 @@ def _check_may_approve(method: Method, user: Any) -> None:
     second_factor.check(user)
     if not method.may_be_approved_by(user):
         raise Refused(NOT_ALLOWED, 403)
-
-
-def _reason_of(text: str) -> str:
-    """The reason that somebody typed; raises Refused (422) without one."""
-    words = clean_text(text)
-    if not 0 < len(words) <= LONGEST_REASON:
-        raise Refused(NO_REASON, 422)
-    return words
 
 
 def _log_values(version: MethodVersion) -> dict[str, Any]:

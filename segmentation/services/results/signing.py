@@ -16,11 +16,11 @@ from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from ...core.names import clean_text
 from ...core.quality.method import checksum_of
 from ...core.quality.specification import Specification
 from ...core.report.exports.base import RESULT
 from ...core.report.file_options import ANNEX, CONFORMITY, FORM, REPORT
-from ...core.report.wording import one_line
 from ...models import Job, Signature
 from ...models.edits import LONGEST_SIGNER, chain_faults, hash_of
 from ...plain import storable
@@ -42,7 +42,7 @@ OWN = "You made or corrected this result: another account reviews and approves i
 TAKE_OVER = "This result was made in this browser, before the sign-in: take it over first, then sign it as made."
 NO_MEANING = f"meaning is one of {', '.join(Signature.Meaning.values)}."
 NO_NAME = f"Type the name that is printed, of at most {LONGEST_SIGNER} characters."
-WRONG_PASSWORD = "The password is wrong, so nothing was signed."
+WRONG_PASSWORD = "The password is wrong, so nothing was {done}."
 TWICE = "You have signed this result as {meaning} already."
 MEANWHILE = "This result was signed at the same moment, in another place: look at it again, then sign."
 MISSING = "The files of this result are missing, so it cannot be signed."
@@ -81,16 +81,10 @@ def sign_job(
         is_unclaimed = job.owner_id is None and user.get_username() not in job.makers
         refusal = TAKE_OVER if is_unclaimed and job.visitor == request.visitor else OWN
         raise Refused(NOT_MADE if meaning == Signature.Meaning.MADE and refusal == OWN else refusal, 403)
-    printed = " ".join(one_line(storable(name), 10**6).split()) or user.get_full_name() or user.get_username()
-    if len(printed) > LONGEST_SIGNER:
-        raise Refused(NO_NAME, 422)
+    printed = printed_name(user, name)
     check_measured(job)
-    second_factor.check(user)
     links.check_open(job, user, request.visitor)
-    # A wrong password is counted as at the sign-in.
-    signer = account_with_password(request, user.get_username(), storable(password))
-    if signer is None or signer.pk != user.pk:
-        raise Refused(WRONG_PASSWORD, 403)
+    check_password(request, password)
     return _sign(job, user.get_username(), printed, meaning)
 
 
@@ -105,6 +99,24 @@ def meanings_for(job: Job, user: Any, visitor: UUID | None) -> list[str]:
     meanings = [as_made.value] if job.owner_id == user.pk and (site.DEEPSEGM_ONE_PERSON or not has_judged) else []
     others = [word for word in Signature.Meaning.values if word != as_made]
     return meanings + (others if site.DEEPSEGM_ONE_PERSON or not has_made else [])
+
+
+def printed_name(user: Any, typed: str) -> str:
+    """The name that is printed with a signature; "" means the full name of the account. Raises Refused (422)."""
+    printed = clean_text(typed) or user.get_full_name() or user.get_username()
+    if len(printed) > LONGEST_SIGNER:
+        raise Refused(NO_NAME, 422)
+    return printed
+
+
+def check_password(request: HttpRequest, password: str, done: str = "signed") -> None:
+    """Raises Refused (403) if the account that asks has not given its second factor, or this is not its password;
+    429 after too many wrong ones, which count as at the sign-in. done: what the password is for."""
+    user: Any = request.user
+    second_factor.check(user)
+    account = account_with_password(request, user.get_username(), storable(password))
+    if account is None or account.pk != user.pk:
+        raise Refused(WRONG_PASSWORD.format(done=done), 403)
 
 
 def account_with_password(request: HttpRequest, name: str, password: str) -> Any:

@@ -15,16 +15,15 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from ...core.report.wording import one_line
 from ...models import RESTART_FIELDS, Artifact, ExportJob, Job, Link, Measuring, Micrograph, Owned, Sample
 from ...models.jobs import ANALYSES, LONGEST_TITLE
 from ..access import links
 from ..ground.files import delete_with_files, remove_files, undo_on_failure
 from ..ground.queue import RETRY_AFTER, enqueue_after_commit, notify_workers
-from ..ground.refusal import Refused
+from ..ground.refusal import Refused, typed_words
 from ..ground.tables import OUTLINES_FILE, UNCORRECTED_FILE
 from . import control
-from .judging import remove_certificate
+from .judging import remove_papers
 from .pooling import refresh_after_commit
 from .publishing import store_file
 
@@ -103,9 +102,7 @@ def publish_step(*, measuring: Measuring, step: int, files: dict[str, Path], sum
 def name_version(*, job: Job, title: str) -> None:
     """Make a result a version with the name `title`; raises Refused (409 while it is being measured,
     422)."""
-    words = " ".join(one_line(title, 10**6).split())
-    if not 0 < len(words) <= LONGEST_TITLE:
-        raise Refused(NO_NAME, 422)
+    words = typed_words(title, LONGEST_TITLE, NO_NAME)
     check_measured(job)
     with transaction.atomic():
         make_version(job)
@@ -124,10 +121,10 @@ def change_private_link(*, row: Owned, **wishes: Any) -> Link:
         if is_result and link.number:
             make_version(row)
         if isinstance(row, Job | Sample) and row.specification:
-            remove_certificate(row)  # the link is printed in it
+            remove_papers(row)  # the link is printed in it
         if isinstance(row, Sample):
             for job in row.jobs.exclude(specification={}):
-                remove_certificate(job)
+                remove_papers(job)
     return link
 
 

@@ -20,24 +20,20 @@ from ...core.quality.robustness import ANALYSES_OF_IMAGE
 from ...core.quality.study import check_design
 from ...core.validation import sentence
 from ...models import SHOWN_NAME, Job, Method, MethodVersion, Study
-from ...models.edits import LONGEST_SIGNER, hash_of
-from ...plain import storable
-from ..access import second_factor
+from ...models.edits import hash_of
 from ..ground import bounds, limits, staff_log
 from ..ground.queue import enqueue_after_commit
-from ..ground.refusal import Refused, change_state, lock
+from ..ground.refusal import Refused, change_state, lock, typed_words
 from ..ground.space import with_disk_reserve
 from . import methods
-from .signing import NO_NAME as NO_SIGNER
-from .signing import WRONG_PASSWORD, account_with_password
+from .signing import check_password, printed_name
 
-LONGEST_LABEL, MOST_RESULTS = 60, 500  # characters of a label; results of a study
+LONGEST_LABEL = 60  # characters
 MOST_IMAGES = 3  # of a study that are analysed again, each ANALYSES_OF_IMAGE times
 SETTING, SOURCE = "repeatability", "repeatability_source"  # settings that `apply_study` changes
 NO_TITLE = f"Type a name of the study, of at most {SHOWN_NAME} characters."
 NO_LABEL = "Type the {name} of each chosen result, or of none."
 LONG_LABEL = f"A label has at most {LONGEST_LABEL} characters."
-TOO_MANY = f"A study takes at most {MOST_RESULTS} results."
 TWICE = "A study takes each result once."
 OTHER_METHOD = "{name} is no result by this method."
 NO_NUMBER = "{name} has no number with a scale that this study could take."
@@ -85,11 +81,7 @@ def create_study(
     (401, 403, 409 another study of the method is under way, 422 the results allow no study, 429 too many analyses).
     """
     methods.check_changeable(method, user)
-    words, rows = clean_text(title), [dict(row) for row in rows]
-    if not 0 < len(words) <= SHOWN_NAME:
-        raise Refused(NO_TITLE, 422)
-    if len(rows) > MOST_RESULTS:
-        raise Refused(TOO_MANY, 422)
+    words, rows = typed_words(title, SHOWN_NAME, NO_TITLE), [dict(row) for row in rows]
     if len({row["id"] for row in rows}) < len(rows):
         raise Refused(TWICE, 422)
     for row in rows:
@@ -128,7 +120,17 @@ def create_study(
 
 @with_disk_reserve
 @transaction.atomic
-def cancel_study(*, study: Study) -> Study:
+def cancel_study(*, study: Study, user: Any) -> Study:
+    """Stop a study that waits or runs, for who may change its method. Raises Refused (401, 403, 404, 409)."""
+    methods.check_changeable(study.method, user)
+    before = study.state
+    if before != Study.State.CANCELLED:
+        end_study(study=study)
+        staff_log.note(user, "cancelled a study", study, {"state": before}, {"state": study.state})
+    return study
+
+
+def end_study(*, study: Study) -> Study:
     """Stop a study that waits or runs. A second call changes nothing."""
     change_state(
         study, Study.UNFINISHED, ENDED, GONE, state=Study.State.CANCELLED, finished=timezone.now(), outcomes={}
@@ -184,13 +186,8 @@ def sign_study(*, study: Study, request: HttpRequest, password: str, name: str =
         raise Refused(UNFINISHED, 409)
     if meaning not in meanings_for_study(study, user):
         raise Refused(OWN, 403)
-    printed = clean_text(name) or user.get_full_name() or user.get_username()
-    if len(printed) > LONGEST_SIGNER:
-        raise Refused(NO_SIGNER, 422)
-    second_factor.check(user)
-    signer = account_with_password(request, user.get_username(), storable(password))
-    if signer is None or signer.pk != user.pk:
-        raise Refused(WRONG_PASSWORD, 403)
+    printed = printed_name(user, name)
+    check_password(request, password)
     with transaction.atomic():
         lock(study, GONE)
         if any((row["account"], row["meaning"]) == (user.get_username(), meaning) for row in study.signatures):

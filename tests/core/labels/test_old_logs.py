@@ -1,4 +1,4 @@
-"""A log of the rules before 1.1.0 leads to the same label image: its patches are applied, nothing is made anew.
+"""A log of the rules before 2.0.0 leads to the same label image: its patches are applied, nothing is made anew.
 
 data/old-log.json was written by the rules that stood before scipy and scikit-image made corrections; it holds every
 operation that there was, as rows of a log, and the SHA-256 of the labels before all and after each.

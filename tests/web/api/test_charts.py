@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import numpy as np
 import pytest
 
-from segmentation.models import ChartPoint, ControlChart, Reference
+from segmentation.models import ChartPoint, ControlChart, Job, Reference
 from tests.web.api.test_jobs import basic
 from tests.web.services.test_charts import NOISE, group, result, version  # noqa: F401
 from tests.web.views.test_references import MATERIAL
@@ -84,3 +86,16 @@ def test_a_point_that_waits_is_counted_by_a_yes(made, script):
     assert point["counts"] and point["choice"].startswith("Counted by alice on ")
     point = ask(script, "patch", f"{address}/points/{last}", included=False).json()["points"][-1]
     assert not point["counts"] and point["choice"].startswith("Left out by alice on ")
+
+
+def test_a_chart_of_many_points_is_read_in_portions(made, script, alice):
+    """SQLite takes at most 1,000 ids in one query."""
+    point = ChartPoint.objects.order_by("pk").last()
+    job, fields = point.job, {"chart": point.chart, "name": "a", "version": 1, "measured": point.measured, "value": 1.0}
+    same = {
+        name: getattr(job, name) for name in ("micrograph", "settings", "model_name", "state", "finished", "method")
+    }
+    jobs = Job.objects.bulk_create(Job(owner=alice, submission=uuid4().hex, **same) for _ in range(1100))
+    ChartPoint.objects.bulk_create(ChartPoint(job=job, **fields) for job in jobs)
+    answer = ask(script, "get", f"charts/{made['id']}")
+    assert answer.status_code == 200 and len(answer.json()["points"]) == 1100 + len(VALUES)

@@ -12,7 +12,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.quality.method import checksum_of
 from segmentation.models import Job, Method, MethodVersion, StaffAction
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import methods
+from segmentation.services.results import methods, signing
 from tests.web.finished import summary
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def request_of(user):
 
 def approved(version, user, monkeypatch):
     monkeypatch.setattr(
-        methods, "account_with_password", lambda request, name, password: user if password == "right" else None
+        signing, "account_with_password", lambda request, name, password: user if password == "right" else None
     )
     methods.approve_version(version=version, request=request_of(user), password="right", checksum=version.checksum)
     return version
@@ -144,7 +144,7 @@ def test_approving_needs_the_right_the_password_and_what_was_seen(saved, charlie
     with pytest.raises(Refused, match="approve methods"):
         approved(saved, charlie, monkeypatch)
     charlie = may_approve(charlie)
-    monkeypatch.setattr(methods, "account_with_password", lambda request, name, password: None)
+    monkeypatch.setattr(signing, "account_with_password", lambda request, name, password: None)
     for checksum, sentence in (("other", "changed at the same moment"), (saved.checksum, "password is wrong")):
         with pytest.raises(Refused, match=sentence):
             methods.approve_version(version=saved, request=request_of(charlie), password="wrong", checksum=checksum)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.urls import reverse
 
 from segmentation.core.analysis import AnalysisSettings
@@ -13,7 +16,7 @@ from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.stopping import departures_of
 from segmentation.models import Job, Method, MethodVersion, Sample, StaffAction
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import growing, jobs, samples
+from segmentation.services.results import edits, growing, jobs, samples
 from tests.conftest import picture
 from tests.web.api.test_jobs import basic
 from tests.web.finished import visible
@@ -122,6 +125,9 @@ def test_who_may_close(people, grown, make_sample, alice):
     assert close(people["nobody"], grown, reason="x").status_code == 404
     plain = make_sample("done", owner=alice, state=Sample.State.DONE)
     assert close(people["alice"], plain, reason="x").status_code == 409
+    Job.objects.filter(pk=third(grown).pk).update(edit_count=1)  # its numbers are still to be made
+    assert close(people["alice"], grown, reason="x").status_code == 409
+    Job.objects.filter(pk=third(grown).pk).update(edit_count=0)
     Sample.objects.filter(pk=grown.pk).update(state=Sample.State.WAITING)
     assert close(people["alice"], grown, reason="x").status_code == 409
     assert not Sample.objects.exclude(closed=None).exists()
@@ -195,6 +201,7 @@ def test_a_closed_sample_is_not_tried_again_measured_again_or_extended(people, g
         lambda: samples.replace_image(sample=grown, job=other),
         lambda: samples.replace_outdated_versions(sample=grown),
         lambda: samples.include_images(sample=grown, included={counted.pk: False}),
+        lambda: edits.edit_job(job=counted, base=0, operations=[{"op": "delete", "ids": [1]}]),
         lambda: jobs.delete_job(job=counted),
         lambda: jobs.delete_job(job=counted, signed=True),
     ):
@@ -215,6 +222,9 @@ def test_what_counts_in_a_closed_sample_changes_by_no_door(people, script, grown
     assert post(f"/samples/{grown.pk}/corrections/").status_code == 409
     assert post(f"/jobs/{counted.pk}/delete/").status_code == 409
     api = {"headers": basic("alice")}
+    correction = {"base": 0, "operations": [{"op": "delete", "ids": [1]}]}
+    address_of_edits = f"/api/v1/jobs/{counted.pk}/edits"
+    assert script.post(address_of_edits, correction, content_type="application/json", **api).status_code == 409
     assert script.delete(f"/api/v1/jobs/{counted.pk}", **api).status_code == 409
     path = f"/api/v1{address}/{other.pk}"
     assert script.post(path, {"included": "instead"}, **api).status_code == 409
@@ -223,6 +233,8 @@ def test_what_counts_in_a_closed_sample_changes_by_no_door(people, script, grown
     desk.post(reverse("admin:segmentation_job_changelist"), action)
     everything = {"do": "delete", "sure": "yes", "job": str(counted.pk)}
     post(reverse("results-selected"), everything)
+    Job.objects.filter(sample=grown).update(created=grown.created - timedelta(days=90))
+    call_command("purge_jobs", "--older-than", "30d")
     assert list(grown.jobs.order_by("pk").values_list("pk", "included", "waits")) == before
 
 
@@ -266,3 +278,10 @@ def test_a_withdrawn_method_takes_no_further_image(people, grown, make_micrograp
     with pytest.raises(Refused) as refusal:
         samples.add_images(sample=grown, uploads=[make_micrograph()])
     assert (refusal.value.status, refusal.value.sentence) == (409, growing.WITHDRAWN)
+
+
+@pytest.mark.parametrize("pooled", [{"statistics": 3}, {"flags": "x"}, [1, 2], {"statistics": {"median": "a"}}])
+def test_a_sample_whose_numbers_cannot_be_read_answers_with_a_sentence(people, grown, pooled):
+    Sample.objects.update(pooled=pooled)
+    answer = page(people["alice"], grown)
+    assert answer.status_code == 409 and "numbers of this result cannot be read" in visible(answer)

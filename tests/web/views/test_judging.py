@@ -60,7 +60,7 @@ def test_what_is_typed_becomes_limits_and_the_page_decides(maker, job):
     stored = job.specification
     assert (stored["title"], stored["limits"]) == ("TiO2 grade A", LIMITS)
     assert stored["agreed_by"] == "without an account" and stored["was_measured"]
-    assert f"Agreed on {stored['agreed'][:10]} by without an account, after the measurement." in words(
+    assert f"Limits agreed on {stored['agreed'][:10]} by without an account, after the measurement." in words(
         maker.get(f"/jobs/{job.pk}/")
     )
     agreed = stored["agreed"]
@@ -200,7 +200,13 @@ def test_versions_and_samples_of_a_result_have_its_limits(maker, job, make_segme
 
 
 def test_the_page_for_a_supplier_is_offered_and_written_anew_after_each_change(maker, make_job, make_segmentation):
-    job = make_job(visitor=VISITOR, state="done", attempt=1, summary=measured(), files=("bundle.zip", "report.pdf"))
+    job = make_job(
+        visitor=VISITOR,
+        state="done",
+        attempt=1,
+        summary=measured(),
+        files=("bundle.zip", "report.pdf", "particles.csv"),
+    )
     Job.objects.filter(pk=job.pk).update(segmentation=make_segmentation())
     job.refresh_from_db()
     assert "conformity.pdf" not in exports.unwritten_files(job)
@@ -208,7 +214,7 @@ def test_the_page_for_a_supplier_is_offered_and_written_anew_after_each_change(m
     maker.post(f"/jobs/{job.pk}/specification/", FIELDS)
     job = Job.objects.get(pk=job.pk)
     assert "conformity.pdf" in exports.unwritten_files(job)
-    assert set(job.artifacts.values_list("name", flat=True)) == {"report.pdf"}, "the bundle is written anew"
+    assert set(job.artifacts.values_list("name", flat=True)) == {"particles.csv"}, "the others are written anew"
     assert "files/conformity.pdf" in words(maker.get(f"/jobs/{job.pk}/"))
 
 

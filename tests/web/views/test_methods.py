@@ -192,6 +192,8 @@ def test_the_form_changes_a_draft_and_says_what_is_wrong(signed_in, saved):
         ({"half_width": "x"}, "Type per cent from 0.01 to 100"),
         ({"half_width": "101"}, "Type per cent from 0.01 to 100"),
         ({"quantity": "fit"}, "wrong-text"),
+        ({"least median": "x"}, "“x” is not a number"),
+        ({"least median": "9", "most median": "8"}, "the lower limit is below the upper one"),
     ):
         answer = signed_in.post(f"{address}change/", {**fields, **wrong})
         assert answer.status_code == 400 and sentence in words(answer)
@@ -201,6 +203,14 @@ def test_the_form_changes_a_draft_and_says_what_is_wrong(signed_in, saved):
     assert method.scale_sources == ("metadata", "typed") and method.stopping.half_width == 0.025
     page = visible(signed_in.get(address))
     assert "the D90 to ±2.5 %" in page and "from the file or typed by the user" in page
+    limits = {"least median": "80", "most median": "0.12 µm", "most fraction_100nm": "10", "rule": "simple"}
+    assert signed_in.post(f"{address}change/", {**fields, **limits}).status_code == 303
+    median, share = MethodVersion.objects.get().written.read().limits
+    assert (median.lower, median.upper, median.rule) == (80, 120, "simple") and share.upper == 0.1
+    page = signed_in.get(address)
+    assert "median 80 to 120 nm" in visible(page) and 'name="most median" value="120"' in words(page)
+    assert signed_in.post(f"{address}change/", fields).status_code == 303  # empty fields take the limits away
+    assert MethodVersion.objects.get().written.read().limits == ()
     again = signed_in.post(f"{address}change/", fields)
     assert again.status_code == 409 and "Nothing is changed" in words(again)
     assert signed_in.post(f"{address}discard/", {"version": "1"})["Location"] == "/methods/"

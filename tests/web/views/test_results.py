@@ -91,7 +91,7 @@ def test_what_waits_has_its_place_in_the_queue(maker, make_job):
     for _ in range(3):
         make_job(visitor=VISITOR, state=Job.State.QUEUED)
     page = words(maker.get("/results/"))
-    for place in ("next in the queue", "number 2 in the queue", "number 3 in the queue"):
+    for place in ("among the next in the queue", "number 2 in the queue", "number 3 in the queue"):
         assert page.count(f"Waiting, {place}") == 1
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .borders import STEPS, PixelBorders
 
-EDGE_SHIFTS = "edge shifts"  # name of the stored map; results of versions before 1.1 have none
+EDGE_SHIFTS = "edge shifts"  # name of the stored map; results of versions before 2.0 have none
 # The map (H, W) uint8 holds, at each pixel along the rim of an object, SHIFT_ZERO + SHIFT_STEPS times the shift
 # outwards in px; 0 where it is not known.
 SHIFT_ZERO, SHIFT_STEPS, MOST_SHIFTED_PX = 128, 40, 3.0

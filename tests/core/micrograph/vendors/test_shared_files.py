@@ -43,7 +43,7 @@ def test_vendor_files_that_cannot_be_used() -> None:
     assert read(VENDORS / "quanta_image_32bit.tif").calibration.nm_per_pixel is None
 
 
-@pytest.mark.skipif(not TIO2.is_dir(), reason="the shared TiO2 images are not here")
+@pytest.mark.skipif(not TIO2.is_dir(), reason="the licence of the TiO2 images forbids changed copies")
 def test_zeiss_files() -> None:
     for path in sorted(TIO2.glob("*.tif")):
         micrograph = read(path)
