@@ -3,7 +3,6 @@
 
 import { draw } from "./chart-draw.js";
 
-const HEIGHT = { share: 0.55, least: 190, most: 340 }; // share of the width; least and most in CSS pixels
 const TYPING_PAUSE_MS = 250; // ms without typing before the server is asked
 const FAILED = "The histogram could not be made just now. Check the network, then choose again or reload the page.";
 
@@ -209,12 +208,11 @@ export class Histogram {
 
   paint() {
     if (!this.bins || !this.state) return;
-    const width = this.svg.parentElement.clientWidth;
+    const { clientWidth: width, clientHeight: height } = this.svg.parentElement;
     const empty = !this.bins.edges.length;
     this.section.querySelector("[data-chart-none]").hidden = !empty;
     this.svg.toggleAttribute("hidden", empty);
     if (empty || !width) return;
-    const height = Math.round(Math.min(Math.max(HEIGHT.share * width, HEIGHT.least), HEIGHT.most));
     const picture = this.picture();
     const painted = JSON.stringify([picture, width, height]);
     if (painted !== this.painted) {
