@@ -141,6 +141,7 @@ export class Doubt {
     const cuts = current.cut && yes ? editor.cuts.chain(current.cut) : [];
     const answer = { asked: current, before: editor.history.length, after: 0 };
     this.answered.push(answer);
+    if (yes && !current.cut) this.page.drawing.settle(this.page.objects.get(current.id));
     let made;
     if (!current.cut) made = editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
     else if (yes) made = editor.cut(cuts);

@@ -30,6 +30,7 @@ export class Viewport {
     Object.assign(this, { canvas, stage, columns, rows, draw, modal, listeners });
     this.view = { x: 0, y: 0, scale: 1 }; // place on the stage = (place in the image - (x, y)) * scale
     this.fitted = true;
+    this.inset = 0; // CSS pixels at the left of the stage that tools cover: a smaller image stands beside them if there is room
     this.ratio = 1; // screen pixels per CSS pixel
     this.centre = { x: 0, y: 0 }; // middle of the stage before it was resized
     this.pressed = new Map(); // pointer id -> its last place
@@ -115,7 +116,9 @@ export class Viewport {
 
   hold(loose) {
     const { view, stage, fitted } = this;
-    view.x = limitedStart(view.x, this.columns, stage.clientWidth / view.scale, loose && !fitted);
+    const width = stage.clientWidth / view.scale;
+    view.x = limitedStart(view.x, this.columns, width, loose && !fitted);
+    if (this.inset && width > this.columns) view.x = Math.min(view.x, -Math.min(this.inset / view.scale, width - this.columns));
     view.y = limitedStart(view.y, this.rows, stage.clientHeight / view.scale, loose && !fitted);
     this.canvas.classList.toggle("zoomed", !this.fitted);
     this.draw();

@@ -8,12 +8,10 @@ import pytest
 from segmentation.core import tasks
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.pooled_fields import FieldOfView
-from segmentation.core.measure.quantities import NO_INTERVALS
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.network.scale_search import View
-from segmentation.core.report.summary import Summary
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks.layers import LENGTH, TASK
 from segmentation.core.tasks.phases import PhaseSettings, scale
@@ -57,9 +55,10 @@ def coated() -> np.ndarray:
     return np.where(layer, np.where(columns % 50 < 4, 2, 1), 0)
 
 
-def test_without_a_scale_the_thickness_says_what_it_waits_for():
-    for nm, note in ((None, NO_INTERVALS), (2.0, "")):
-        assert Summary(None, measured(coated(), nm, **OPTIONS).quantities).interval_note == note
+def test_without_a_scale_the_thickness_is_in_pixels_with_its_interval():
+    in_pixels, in_nm = (measured(coated(), nm, **OPTIONS).quantities["thickness_mean of oxide"] for nm in (None, 1.0))
+    assert in_pixels.unit == "px" and in_pixels.low < in_pixels.value < in_pixels.high
+    assert in_nm.high - in_nm.low >= in_pixels.high - in_pixels.low, "the scale adds its uncertainty"
 
 
 def test_cracks_belong_to_the_thickness_where_the_card_says_so():
