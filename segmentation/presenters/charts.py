@@ -20,7 +20,7 @@ from ..core.report.wording import per_cent
 from ..core.tasks.base import Task
 
 TICKS = 5
-PAIRS = {"Mean, standard deviation": ("mean", "sd"), "D10, D90": ("d10", "d90")}  # two numbers on one line
+PAIRS = {"Mean, SD": ("mean", "sd"), "D10, D90": ("d10", "d90")}  # two numbers on one line
 MAIN_FACTS = 4  # so many lines of numbers stand beside the picture
 MAIN_OTHERS = 3  # so many further numbers of a class are in the main sentence
 

@@ -33,7 +33,6 @@ export class Histogram {
     this.places = null; // { bin(x), x(size) } of the bars that are drawn, see `draw`
     this.svg = section.querySelector("svg");
     this.readout = section.querySelector("[data-chart-readout]");
-    this.defaultText = this.readout.textContent;
     this.problem = section.querySelector("[data-chart-problem]");
     this.controls = section.querySelector("[data-chart]");
     this.bins = null; // the last answer of the server
@@ -239,7 +238,7 @@ export class Histogram {
       fit: state.fit ? bins.fit : null,
       line: state.nano ? bins.limit : null,
       log: state.log,
-      xTitle: bins.x,
+      xTitle: bins.unit || bins.x,
       yTitle: bins.y,
       asShare: state.weighting !== "number",
       labels: words,
@@ -349,7 +348,7 @@ export class Histogram {
     this.svg.querySelector(".pointed")?.classList.remove("pointed");
     this.columns()[bin]?.classList.add("pointed");
     const words = this.bins?.edges.length ? ((this.dragged ? null : this.bins.words[bin]) ?? this.shownRange?.words) : "";
-    this.readout.textContent = words || this.defaultText;
+    this.readout.textContent = words;
   }
 
   over(bin) {
