@@ -53,6 +53,13 @@ class TestWaiting:
         assert "Number 2 in" in page
         assert f'class="share" href="http://testserver{address(second)}"' in page, "to come back to"
 
+    def test_a_job_that_was_begun_and_waits_again_has_no_place_and_keeps_its_progress(self, maker, job):
+        """Its place would be the first, as that of the job that is next."""
+        job(Job.State.QUEUED)
+        begun = words(maker.get(address(job(Job.State.QUEUED, progress=0.6, attempt=1))))
+        assert "Waiting to go on" in begun and "60 % done." in begun and "in the queue" not in begun
+        assert re.search(r'<progress max="100" value="60"', begun)
+
     def test_a_running_job_says_stage_and_share(self, maker, job):
         running = job(Job.State.RUNNING, stage="separating particles", progress=0.62)
         page = words(maker.get(address(running)))
