@@ -17,7 +17,7 @@ from segmentation.core.tasks import find
 from segmentation.presenters.stored import numbers_of
 
 from .conftest import PATIENCE, REPOSITORY
-from .test_editor import CANVAS, Hand
+from .test_editor import CANVAS, Hand, covered
 
 SAMPLES = REPOSITORY / "static" / "sample"
 
@@ -145,8 +145,9 @@ class Steps:
 
     def at(self, x, y):
         box = self.hand.box
-        scale = min(box["width"] / self.width, box["height"] / self.height)
-        left, top = (box["width"] - self.width * scale) / 2, (box["height"] - self.height * scale) / 2
+        inset = covered(self.page, box)
+        scale = min((box["width"] - inset) / self.width, box["height"] / self.height)
+        left, top = max((box["width"] - self.width * scale) / 2, inset), (box["height"] - self.height * scale) / 2
         return box["x"] + left + x * scale, box["y"] + top + y * scale
 
     def middle(self, place):
