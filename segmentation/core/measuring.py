@@ -11,7 +11,7 @@ from .flags import DO_NOT_USE, TWO_SCALES, Flag
 from .labels.segmentation import Segmentation
 from .learning import overruled_limit
 from .measure.filters import Reason
-from .measure.quantities import number, uncapital
+from .measure.quantities import uncapital
 from .measure.regions import area_words, share_of, uncounted
 from .measure.table import Table
 from .measure.tilt import Stretch, Tilt
@@ -59,11 +59,6 @@ def measure_objects(
             measuring = measuring.replaced(ignore=stretch.regions(measuring.ignore))
         measured = task.measure(outlines, picture, measuring, calibration)
     table, quantities = stretch.unstretched_table(measured.table) if stretch else measured.table, measured.quantities
-    if not calibration.is_known:  # lengths, areas and densities in pixels are no measurements: no intervals
-        quantities = {
-            name: replace(value, low=None, high=None) if number(name).power else value
-            for name, value in quantities.items()
-        }
     if not task.screened:
         from .measure.figure_draws import with_outline_errors
 

@@ -18,7 +18,7 @@ from .measure.filters import only_sized
 from .measure.histograms import pieces_table
 from .measure.quantities import NUMBERS, Unit, Value, in_readable_units, micrometres, value_in_micrometres
 from .measure.regions import share_of, uncounted
-from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words, unscaled_note
+from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words
 from .measure.table import Table
 from .measure.tilt import Tilt
 from .micrograph.types import Calibration, common_calibration
@@ -318,9 +318,7 @@ class SampleAnalysis:
     @property
     def interval_note(self) -> str:
         """Why the sizes, or the first number, have no 95 % interval; "" if they have one."""
-        if self.pooled:
-            return self.pooled.interval_note
-        return unscaled_note(self.quantities)
+        return self.pooled.interval_note if self.pooled else ""
 
     @property
     def between(self) -> Between | None:

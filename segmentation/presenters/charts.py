@@ -20,6 +20,8 @@ from ..core.report.wording import per_cent
 from ..core.tasks.base import Curve, Task
 
 TICKS = 5
+PAIRS = {"Mean, SD": ("mean", "sd"), "D10, D90": ("d10", "d90")}  # two numbers on one line
+MAIN_FACTS = 4  # so many lines of numbers stand beside the picture
 MAIN_OTHERS = 3  # so many further numbers of a class are in the main sentence
 
 
@@ -301,6 +303,21 @@ class ChartedSummary(Summary):
         """The `further_numbers` that are neither in the main sentence nor among `special_numbers`."""
         headlines = {entry.name for entry in self.leading}
         return [entry for entry in self.further_numbers if entry.name not in headlines and not is_special(entry)]
+
+    @property
+    def main_facts(self) -> list[tuple[str, str]]:
+        """The numbers beside the picture, after those of the sentence: (terms, words)."""
+        sizes = {entry.name: entry for entry in self.answer_sizes}
+        pairs = [
+            (terms, [sizes[name] for name in names if name in sizes])
+            for terms, names in PAIRS.items()
+            if names[0] in sizes
+        ]
+        others = [] if self.classes else [(entry.term, [entry]) for entry in self.further_numbers_listed]
+        return [
+            (terms, ", ".join(f"{entry.value} {entry.unit}".strip() for entry in entries))
+            for terms, entries in [*pairs, *others][:MAIN_FACTS]
+        ]
 
     @property
     def special_numbers(self) -> list[Entry]:

@@ -14,7 +14,7 @@ from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.fitting import SIGNIFICANCE, p_words
 from ..core.measure.quantities import MEDIAN_TERM, nanometre_in, significant
 from ..core.report.entries import Entry, known_column, known_number
-from ..core.report.wording import per_cent, uncapital
+from ..core.report.wording import capital, per_cent, uncapital
 from ..models import Comparison, Job, Sample
 from .charts import ChartedSummary, Lines, polygon
 from .differences import Difference, differences
@@ -92,7 +92,7 @@ class ComparedResults:
 
     @property
     def answer(self) -> str:
-        """The outcome in a sentence, such as "No difference shown: 8 nm, −38 to +58, in median size."; for two
+        """The outcome in a sentence, such as "No difference shown (+8 nm, −38 to +58) in median size."; for two
         segmentations of one image "Without 3 outlines the median is 8 nm larger."; "" without a number that both
         have."""
         rows = sorted(self.main_numbers, key=lambda row: (row.after.name != "median", row.after.kind == "integer"))
@@ -110,10 +110,16 @@ class ComparedResults:
             ending = f": the distributions {verdict(distance['distance'], distance['p'], distance['least_p'])}."
         if row.low is not None and row.low <= 0 <= (row.high or 0.0) and self.result["how"] == "independent":
             ending = ending if self._few_images or self._distributions_differ else "."
-            return f"No difference shown: {signed_text.lstrip('+')}, {row.interval}, in {quantity}{ending}"
+            return f"No difference shown ({signed_text}, {row.interval}) in {quantity}{ending}"
         if is_same:
             return f"A and B have the same {quantity}{ending}"
         return f"B {'may be' if self._few_images else 'is'} {change} in {quantity}{ending}"
+
+    @property
+    def answer_parts(self) -> tuple[str, str]:
+        """The `answer` as a headline, and its reasons."""
+        headline, _, reasons = self.answer.partition(": ")
+        return headline.removesuffix("."), capital(reasons)
 
     @property
     def _few_images(self) -> bool:

@@ -173,6 +173,8 @@ def _words_of(job: Job) -> tuple[str, str]:
         return "Starting again", "The process that analysed it has ended. Nothing is lost."
     if job.state == Job.State.QUEUED and not job.ready:
         return "Reading the scale" if job.micrograph.is_read else "Reading the image", "The numbers follow."
+    if job.state == Job.State.QUEUED and job.progress:  # it was begun, so no place in the queue is said
+        return "Waiting to go on", f"{round(100 * job.progress)} % done."
     if job.state == Job.State.QUEUED:
         return "Waiting for its turn", _line(place_words(job.position() or 1), job)
     if job.state == Job.State.RUNNING:

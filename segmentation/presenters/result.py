@@ -10,7 +10,6 @@ from ..core.labels.options import LEAST_EXPECTED
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.measure.filters import ALWAYS, Reason
 from ..core.measure.quantities import Quantity, column, nanometre_in, significant
-from ..core.measure.results import MATERIAL
 from ..core.report import exports
 from ..core.report.in_words import LIKELY_CUT
 from ..core.report.wording import capital, doubt_line, per_cent
@@ -107,11 +106,6 @@ class Result(ChartedSummary):
         rows = [row for row in tables.objects_of(self.job) or [] if row["kept"] and not row.get("cut")]
         values = sorted(row[size] for row in rows if row.get(size))
         return [significant(value * nanometre_in(self.statistics.unit)) for value in values]
-
-    @property
-    def material_line(self) -> str:
-        """A note that the numbers are only about one or two images; "" if they are about the material."""
-        return MATERIAL if self.statistics and self.kept and not self._by_image else ""
 
     @property
     def figure_words(self) -> str:

@@ -3,7 +3,6 @@
 
 import { draw } from "./chart-draw.js";
 
-const HEIGHT = { share: 0.55, least: 190, most: 340 }; // share of the width; least and most in CSS pixels
 const TYPING_PAUSE_MS = 250; // ms without typing before the server is asked
 const FAILED = "The histogram could not be made just now. Check the network, then choose again or reload the page.";
 
@@ -34,7 +33,6 @@ export class Histogram {
     this.places = null; // { bin(x), x(size) } of the bars that are drawn, see `draw`
     this.svg = section.querySelector("svg");
     this.readout = section.querySelector("[data-chart-readout]");
-    this.defaultText = this.readout.textContent;
     this.problem = section.querySelector("[data-chart-problem]");
     this.controls = section.querySelector("[data-chart]");
     this.bins = null; // the last answer of the server
@@ -209,12 +207,11 @@ export class Histogram {
 
   paint() {
     if (!this.bins || !this.state) return;
-    const width = this.svg.parentElement.clientWidth;
+    const { clientWidth: width, clientHeight: height } = this.svg.parentElement;
     const empty = !this.bins.edges.length;
     this.section.querySelector("[data-chart-none]").hidden = !empty;
     this.svg.toggleAttribute("hidden", empty);
     if (empty || !width) return;
-    const height = Math.round(Math.min(Math.max(HEIGHT.share * width, HEIGHT.least), HEIGHT.most));
     const picture = this.picture();
     const painted = JSON.stringify([picture, width, height]);
     if (painted !== this.painted) {
@@ -241,7 +238,7 @@ export class Histogram {
       fit: state.fit ? bins.fit : null,
       line: state.nano ? bins.limit : null,
       log: state.log,
-      xTitle: bins.x,
+      xTitle: bins.unit || bins.x,
       yTitle: bins.y,
       asShare: state.weighting !== "number",
       labels: words,
@@ -351,7 +348,7 @@ export class Histogram {
     this.svg.querySelector(".pointed")?.classList.remove("pointed");
     this.columns()[bin]?.classList.add("pointed");
     const words = this.bins?.edges.length ? ((this.dragged ? null : this.bins.words[bin]) ?? this.shownRange?.words) : "";
-    this.readout.textContent = words || this.defaultText;
+    this.readout.textContent = words;
   }
 
   over(bin) {

@@ -4,7 +4,7 @@
 import { takesKeys } from "./dom.js";
 import { modified } from "./viewport.js";
 
-const DEFAULTS = { brightness: 0, contrast: 0, gamma: 0, opacity: 55 };
+const DEFAULTS = { before: 0, brightness: 0, contrast: 0, gamma: 0, opacity: 55 };
 const MOST_CONTRAST = 98; // the largest contrast used: at 100 the curve would be a step
 const MOST_GAMMA = 4; // the largest gamma; the smallest is 1 / MOST_GAMMA
 const display = { ...DEFAULTS };
@@ -12,6 +12,7 @@ const adjustedImages = new WeakMap(); // image -> { key: the settings, canvas }
 let table = null; // { key: the settings, greys: what greyTable returns }
 
 export const opacity = () => display.opacity / 100;
+export const before = () => display.before / 100; // share of the stage, from its left, that shows the picture alone
 const gammaOf = ({ gamma }) => MOST_GAMMA ** (gamma / 100);
 
 // The displayed grey of each of the 256 grey values. brightness, contrast, gamma: -100 to 100; 0 changes nothing.

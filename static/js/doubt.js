@@ -11,6 +11,7 @@ const LEAST_SIZE_PX = 24; // CSS pixels that the object is large at least, so th
 const MOST_ZOOM = 6; // CSS pixels per image pixel at most
 const WRONG = "wrong outline"; // reason that is stored for an outline that is left out
 const ANSWERS = { y: true, n: false }; // keys
+const medianShown = () => document.querySelector(".sentence [data-number=median]")?.textContent;
 const keyOf = ({ id, cut }) => (cut ? `cut ${cut.place}` : `outline ${id}`);
 
 export class Doubt {
@@ -19,6 +20,7 @@ export class Doubt {
     Object.assign(this, { page, box, current: null });
     this.skippedKeys = new Set(); // keys of questions that were skipped
     this.refused = new Set(); // places of cuts to which the answer was No
+    this.medianBefore = medianShown();
     this.answered = []; // { asked: the question, before, after: number of corrections in effect before and after the answer }
     for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.cutAllLikely(), undo: () => this.undo(), end: () => this.end() })) {
       this.part(name).addEventListener("click", act);
@@ -47,10 +49,19 @@ export class Doubt {
     // If an undo took back the last answer, its question is asked again, but only after the server has made the undo.
     const { history = [], sender } = this.page.editor ?? {};
     if (this.answered.length && !sender?.waiting.length && history.length < this.answered.at(-1).after) return this.askAgain();
-    this.part("count").textContent = this.queue.length ? `${Math.max(this.queue.length, this.page.doubtCount - this.refused.size)} to check` : "Nothing more to check";
+    this.part("count").textContent = this.queue.length ? `${Math.max(this.queue.length, this.page.doubtCount - this.refused.size)} to check` : this.done;
     if (this.current && !this.queue.some((each) => keyOf(each) === keyOf(this.current))) this.go();
     else this.show();
     return null;
+  }
+
+  // What all answers together changed.
+  get done() {
+    const [count, before, now] = [this.answered.length, this.medianBefore, medianShown()];
+    if (!count) return "Nothing more to check";
+    if (!before || !now) return `${count} checked`;
+    const unit = document.querySelector(".sentence [data-length-unit]").textContent;
+    return `${count} checked: the median ${before === now ? `is still ${now}` : `moved from ${before} to ${now}`} ${unit}`;
   }
 
   // Opens the next question that was not skipped; after the last one, the first again. After a click the focus goes to
@@ -130,6 +141,7 @@ export class Doubt {
     const cuts = current.cut && yes ? editor.cuts.chain(current.cut) : [];
     const answer = { asked: current, before: editor.history.length, after: 0 };
     this.answered.push(answer);
+    if (yes && !current.cut) this.page.drawing.settle(this.page.objects.get(current.id));
     let made;
     if (!current.cut) made = editor.run(yes ? { op: "reviewed", ids } : { op: "set_aside", ids, reason: WRONG });
     else if (yes) made = editor.cut(cuts);

@@ -47,7 +47,7 @@ document.addEventListener("settled", updateCountButton);
 updateCountButton();
 
 // After a new count the page is not reloaded: the old numbers stay, grey, until the new ones replace them.
-const REPLACED_PARTS = [".head", "#downloads", "#status", ".answer", "#pooled", "#images"];
+const REPLACED_PARTS = [".head", "#status", ".answer", "#pooled", "#images", "#growth"];
 const MORE = "#more > [data-tab]";
 let turn = 0; // number of the last count: answers to earlier ones are ignored
 let isUnderWay = false; // while a count runs, htmx requests are stopped: they would reload the page

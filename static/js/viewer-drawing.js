@@ -1,7 +1,7 @@
 // Draws a micrograph and the outlines of its objects on a canvas, and finds the object under a point. "Kept" in names
 // is counted, "aside" is left out.
 
-import { opacity } from "./display.js";
+import { before, opacity } from "./display.js";
 import { Picture } from "./picture.js";
 import { Viewport, clamp } from "./viewport.js";
 
@@ -25,6 +25,8 @@ const DASHES = [5, 4]; // CSS pixels, of outlines without a size or left out
 const FINE = 20; // px of the upload, width assumed for parts of a class
 const FILLED = "evenodd"; // fill rule: a ring within another is a hole
 const KINDS = ["kept", "keptCut", "hand", "handCut", "aside", "chosenKept", "chosenAside", "whole"]; // kinds of strokes; whole: around what others cover; Cut: touches the frame, so has no size
+const SETTLE_MS = 350; // in which a confirmed outline settles
+const SETTLE_PX = 8; // CSS pixels by which its line is wider at first
 const SIDE = 1024; // px of the upload, side of a square whose outlines are drawn together
 
 export class Drawing {
@@ -261,6 +263,16 @@ export class Drawing {
     if (layers.image) this.picture.paint(context, viewport);
     if (layers.image && this.rows < this.height) this.veilDataBar();
     if (this.bare) return;
+    context.save();
+    context.beginPath();
+    context.rect(viewport.toImage({ x: before() * viewport.stage.clientWidth, y: 0 }).x, -this.height, 3 * this.width, 3 * this.height);
+    context.clip();
+    this.paintFound();
+    context.restore();
+  }
+
+  paintFound() {
+    const { context, layers } = this;
     this.hatchRegions();
     if (layers.labels) this.fillLabels();
     context.lineJoin = "round";
@@ -269,6 +281,7 @@ export class Drawing {
     this.listeners.numbers?.(...numbers);
     for (const particle of [this.pointed, ...this.selected]) this.emphasise(particle);
     this.overlay?.();
+    this.paintSettling();
     this.paintWaiting();
     if (!this.preview) return;
     context.lineWidth = 1.5 / this.scale;
@@ -328,6 +341,19 @@ export class Drawing {
       }
     }
     this.context.globalAlpha = 1;
+  }
+
+  // An outline that was just confirmed settles: its wide line becomes as thin as the others.
+  settle(particle) {
+    if (!matchMedia("(prefers-reduced-motion: reduce)").matches) this.settling = { particle, since: performance.now() };
+    this.draw();
+  }
+
+  paintSettling() {
+    const left = this.settling ? 1 - (performance.now() - this.settling.since) / SETTLE_MS : 0;
+    if (left <= 0) return;
+    this.stroke(this.settling.particle.path, HAND, 2 + SETTLE_PX * left);
+    this.draw();
   }
 
   paintWaiting() {

@@ -282,7 +282,7 @@ class ResultPage {
 
   look(particle) {
     this.select([particle.id], { centre: true });
-    section.scrollIntoView({ block: "nearest" });
+    this.canvas.scrollIntoView({ block: "nearest" });
   }
 
   // Connects pointer and keys on the picture.
@@ -331,7 +331,7 @@ class ResultPage {
     listen("click", (link) => {
       const { lights: reason } = link.dataset;
       this.choose(isMeantBy(link), reason ? `what is left out: ${reason}` : "what the warning means");
-      section.scrollIntoView({ block: "nearest" });
+      this.canvas.scrollIntoView({ block: "nearest" });
     });
   }
 
@@ -469,21 +469,22 @@ class ResultPage {
   }
 }
 
-// The full-screen button: the stage with its tools fills the screen, or the window if the browser refuses (iPhones).
-function fullScreen(stage) {
-  const button = stage.querySelector("[data-fullscreen]");
+// The full-screen button: the stage with its tools, and the strip of questions, fill the screen, or the window if the
+// browser refuses (iPhones).
+function fullScreen() {
+  const button = section.querySelector("[data-fullscreen]");
   const show = (on) => {
-    stage.classList.toggle("whole", on);
+    section.classList.toggle("whole", on);
     button.setAttribute("aria-pressed", String(on));
   };
   button.addEventListener("click", () => {
-    const on = !stage.classList.contains("whole");
+    const on = !section.classList.contains("whole");
     show(on);
-    if (on) stage.requestFullscreen?.().catch(() => {});
+    if (on) section.requestFullscreen?.().catch(() => {});
     else if (document.fullscreenElement) document.exitFullscreen();
   });
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || show(false));
-  stage.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
+  section.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
 }
 
 async function begin() {
@@ -493,7 +494,7 @@ async function begin() {
   const { drawing, canvas } = page;
   connectSliders(section.querySelector("[data-display]"), () => drawing.draw());
   hideWhileHeld(canvas, (on) => drawing.hide(on));
-  fullScreen(section.querySelector(".stage-box"));
+  fullScreen();
   drawing.load(section.dataset.image);
   page.start();
   await drawing.loaded;

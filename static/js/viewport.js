@@ -30,6 +30,7 @@ export class Viewport {
     Object.assign(this, { canvas, stage, columns, rows, draw, modal, listeners });
     this.view = { x: 0, y: 0, scale: 1 }; // place on the stage = (place in the image - (x, y)) * scale
     this.fitted = true;
+    this.inset = 0; // CSS pixels at the left of the stage that tools cover: the whole image stands beside them
     this.ratio = 1; // screen pixels per CSS pixel
     this.centre = { x: 0, y: 0 }; // middle of the stage before it was resized
     this.pressed = new Map(); // pointer id -> its last place
@@ -76,7 +77,7 @@ export class Viewport {
   }
 
   get fitScale() {
-    return Math.max(1e-6, Math.min(this.stage.clientWidth / this.columns, this.stage.clientHeight / this.rows));
+    return Math.max(1e-6, Math.min((this.stage.clientWidth - this.inset) / this.columns, this.stage.clientHeight / this.rows));
   }
 
   // ---- moving ------------------------------------------------------------------------------------
@@ -116,6 +117,7 @@ export class Viewport {
   hold(loose) {
     const { view, stage, fitted } = this;
     view.x = limitedStart(view.x, this.columns, stage.clientWidth / view.scale, loose && !fitted);
+    if (fitted && this.inset) view.x = Math.min(view.x, -this.inset / view.scale);
     view.y = limitedStart(view.y, this.rows, stage.clientHeight / view.scale, loose && !fitted);
     this.canvas.classList.toggle("zoomed", !this.fitted);
     this.draw();

@@ -369,13 +369,14 @@ def test_the_microscopes_own_uncertainty_counts_only_where_it_is_given():
     assert measurement.scaled(Scale()).in_use == Calibration.absent()
 
 
-def test_in_pixels_nothing_looks_like_a_measurement(clear):
+def test_in_pixels_sizes_have_the_intervals_of_counting_and_no_verdict(clear):
     micrograph, _, analysis, _ = clear
     in_pixels = measure(replace(micrograph, calibration=NOWHERE), analysis.segmentation, AnalysisSettings.of())
     assert Flag(NO_SCALE, kind="no scale") in in_pixels.flags
     statistics = in_pixels.statistics
-    assert statistics.unit == "px" and statistics.median and statistics.nano is None and statistics.convergence is None
-    assert not any(statistics.intervals.values()) and "scale" in statistics.interval_note
+    assert statistics.unit == "px" and statistics.nano is None and statistics.budget is None
+    low, high = statistics.intervals["median"]
+    assert low < statistics.median < high and statistics.interval_note == ""
 
 
 @pytest.mark.parametrize("tiled", ["columns", "rows"])

@@ -242,8 +242,8 @@ def open_tab(page: Any, name: str) -> None:
 
 
 def open_scale(page: Any) -> None:
-    """What is known of the scale, and how it is set, stands behind its word in the sentence."""
-    page.locator(".sentence .scale > summary").click()
+    """What is known of the scale, and how it is set, stands behind its word in the head of the page."""
+    page.locator(".head .scale > summary").click()
 
 
 @pytest.fixture(scope="session")

@@ -65,8 +65,8 @@ def test_what_is_read_counts_and_a_line_drawn_later_makes_a_revision(visit, tmp_
         sample.crop(PART).save(tmp_path / "part.png")
     choose(page, tmp_path / "part.png")
     first = result(page)
-    expect(page.locator(".sentence")).to_contain_text(Source.READ.words, use_inner_text=True)
-    assert pixel_size(page.locator(".sentence").inner_text()) == pytest.approx(5, rel=0.02)
+    expect(page.locator(".head")).to_contain_text(Source.READ.words, use_inner_text=True)
+    assert pixel_size(page.locator(".head").inner_text()) == pytest.approx(5, rel=0.02)
     expect(page.locator(".revisions")).to_have_count(0)
 
     open_scale(page)
@@ -82,7 +82,7 @@ def test_what_is_read_counts_and_a_line_drawn_later_makes_a_revision(visit, tmp_
     page.get_by_role("button", name="Use this scale").click()
     page.wait_for_url(lambda address: address.split("#")[0] != first and "/width/" not in address)
     result(page)
-    expect(page.locator(".sentence")).to_contain_text(Source.DRAWN.words, use_inner_text=True)
+    expect(page.locator(".head")).to_contain_text(Source.DRAWN.words, use_inner_text=True)
     open_tab(page, "Details")
     lines = page.locator(".revisions li").all_inner_texts()
     assert len(lines) == 2
@@ -153,19 +153,19 @@ def test_the_line_is_drawn_by_keyboard_or_given_up(visit, tmp_path):
     length.fill(f"{across:.0f} nm")
     length.press("Enter")
     page.locator("dialog.ruler").wait_for(state="detached")
-    expect(page.locator(".sentence")).to_contain_text(Source.DRAWN.words, use_inner_text=True)
-    assert pixel_size(page.locator(".sentence").inner_text()) == pytest.approx(1, rel=0.01)
+    expect(page.locator(".head")).to_contain_text(Source.DRAWN.words, use_inner_text=True)
+    assert pixel_size(page.locator(".head").inner_text()) == pytest.approx(1, rel=0.01)
 
 
 def test_a_bar_without_a_length_is_asked_about(visit, large_result):
     page = visit()
     page.context.add_cookies(large_result[1])
     page.goto(large_result[0])
-    expect(page.locator(".sentence")).to_contain_text("How long is it?", use_inner_text=True)
+    expect(page.locator(".head")).to_contain_text("How long is it?", use_inner_text=True)
     page.locator("#asked_length").fill("0.8 µm")
     page.locator("#scale-question button").click()
     result(page)
-    assert pixel_size(page.locator(".sentence").inner_text()) == pytest.approx(2, rel=0.01)
+    assert pixel_size(page.locator(".head").inner_text()) == pytest.approx(2, rel=0.01)
     expect(page.locator(".suggested")).to_have_count(0)
 
 

@@ -58,7 +58,7 @@ def test_picture_answer_and_histogram_need_no_scrolling(look, size):
         assert ends == sorted(ends)
     answer = page.locator(".answer").inner_text()
     sizes = [row["min_feret"] for row in stored(page, "outlines.json").json()["particles"] if row["kept"]]
-    assert str(len(sizes)) in answer and f"{median(sizes):.0f}" in answer and "from 1 to 100 nm" in answer
+    assert str(len(sizes)) in answer and f"{median(sizes):.0f}" in answer and "up to 100 nm" in answer
 
 
 def test_a_bar_is_seen_in_the_picture_without_scrolling(look):

@@ -114,7 +114,7 @@ def test_one_drag_also_done_twice_makes_one_job_that_back_and_reload_do_not_repe
     assert 800 < decoded(page) <= 1200
     assert fits(page)
     expect(page.locator(".head")).to_contain_text(f"{COLUMNS} × {ROWS} px", use_inner_text=True)
-    expect(page.locator(".sentence")).to_contain_text(f"10 nm/px ({Source.METADATA.words})", use_inner_text=True)
+    expect(page.locator(".head")).to_contain_text(f"10 nm/px ({Source.METADATA.words})", use_inner_text=True)
     count = int(page.locator(COUNT).inner_text())
     assert DISCS * 0.6 <= count <= DISCS * 1.4
 
@@ -214,7 +214,7 @@ def test_a_wrong_width_keeps_the_picture_which_goes_on_once_it_is_right(visit, p
     page.keyboard.press("Enter")
     page.wait_for_url("**/jobs/*/")
     result(page)
-    expect(page.locator(".sentence")).to_contain_text("10 nm/px (typed by the user)", use_inner_text=True)
+    expect(page.locator(".head")).to_contain_text("10 nm/px (typed by the user)", use_inner_text=True)
 
 
 def test_settings_change_the_analysis_at_the_same_address(visit, discs):

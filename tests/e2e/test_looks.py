@@ -28,6 +28,17 @@ SMALL_TARGETS = """() => [...document.querySelectorAll("button, .button, nav a")
     .map(each => each.textContent)"""
 
 
+# The sizes of most windows, each with the page of a result in one window.
+WINDOWS = [(1280, 800), (1366, 768), (1440, 900), (1920, 1080)]
+OUTSIDE = """() => [...document.querySelectorAll("th, td, dt, dd, h1, h2, .word, button, .button")]
+    .filter(each => each.checkVisibility({ visibilityProperty: true }) && !each.closest(".table-box, .visually-hidden"))
+    .filter(each => {
+        const [own, card] = [each, each.closest(".panel, .entry, .notice, main") ?? document.body]
+            .map(one => one.getBoundingClientRect());
+        return own.width && (own.right > card.right + 1 || own.left < card.left - 1);
+    }).map(each => each.textContent.trim())"""
+
+
 def picture(page, name: str) -> None:
     if FOLDER:
         Path(FOLDER).mkdir(parents=True, exist_ok=True)
@@ -66,6 +77,31 @@ def check(page, name: str) -> str:
         return "not all tabs are seen"
     small = page.evaluate(SMALL_TARGETS)
     return f"too small to touch: {small}" if small else ""
+
+
+@pytest.mark.parametrize(("width", "height"), [*WINDOWS, (390, 844)])
+def test_nothing_is_cut_at_any_width_and_a_result_is_one_window(open_copy, width, height):
+    page = open_copy("desktop" if width > 1088 else "phone")
+    page.set_viewport_size({"width": width, "height": height})
+    address = result(page)
+    page.locator(".chart").wait_for()
+    box = {
+        name: page.locator(name).first.bounding_box()
+        for name in ("#viewer canvas", "#histogram", "[data-doubt]", ".sentence")
+    }
+    ends = {name: each["y"] + each["height"] for name, each in box.items()}
+    if width > 1088:
+        assert page.evaluate("scrollY") == 0 and all(end <= height for end in ends.values()), ends
+        assert abs(box["#viewer canvas"]["y"] - box["#histogram"]["y"]) <= 1, "picture and chart begin on one line"
+        assert box["#viewer canvas"]["width"] >= 0.6 * width, "the picture has most of the window"
+    else:
+        assert box["#viewer canvas"]["y"] < 300 and ends["#viewer canvas"] <= height
+    first, second = (each.split("/jobs/")[1].split("/")[0] for each in (address, open_copy(page=page).url))
+    for where in (address, *FIXED.values(), f"/compare/?a={first}&b={second}"):
+        page.goto(where)
+        page.wait_for_load_state("networkidle")
+        assert fits(page), where
+        assert page.evaluate(OUTSIDE) == [], where
 
 
 def test_fingers_are_told_of_no_drop_and_no_folder(visit):

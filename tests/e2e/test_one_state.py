@@ -17,7 +17,7 @@ from segmentation.core.tasks import find
 from segmentation.presenters.stored import numbers_of
 
 from .conftest import PATIENCE, REPOSITORY
-from .test_editor import CANVAS, Hand
+from .test_editor import CANVAS, Hand, covered
 
 SAMPLES = REPOSITORY / "static" / "sample"
 
@@ -43,8 +43,7 @@ class State:
         raise AssertionError(f"{name} is not written")
 
     def sentence(self):
-        words = " ".join(self.page.locator("[data-part=answer] .sentence").inner_text().split())
-        return words.split(" Scale:")[0]
+        return " ".join(self.page.locator("[data-part=answer] .sentence").inner_text().split())
 
 
 def words_of(job):
@@ -54,7 +53,7 @@ def words_of(job):
         return [f"{entry.value} %" for entry in numbers.leading]
     words = [f"{numbers.kept:,} particles"] if task.screened else []
     for entry in numbers.headlines if task.screened else numbers.leading:
-        words += [entry.value, entry.ends, entry.outlines_note]
+        words += [entry.value, entry.ends]
     return words
 
 
@@ -77,7 +76,7 @@ def check(state, *, report=False):
     assert job["unmeasured_corrections"] == 0
     sentence, task, words = state.sentence(), find(job["result"]["task"]), words_of(job)
     for word in words:
-        assert word in sentence, (word, sentence)
+        assert word.replace("–", " to ") in sentence, (word, sentence)
     check_tables(state, job["result"], task)
     if report:
         pages = pypdf.PdfReader(io.BytesIO(state.file("report.pdf"))).pages
@@ -146,8 +145,9 @@ class Steps:
 
     def at(self, x, y):
         box = self.hand.box
-        scale = min(box["width"] / self.width, box["height"] / self.height)
-        left, top = (box["width"] - self.width * scale) / 2, (box["height"] - self.height * scale) / 2
+        inset = covered(self.page, box)
+        scale = min((box["width"] - inset) / self.width, box["height"] / self.height)
+        left, top = max((box["width"] - self.width * scale) / 2, inset), (box["height"] - self.height * scale) / 2
         return box["x"] + left + x * scale, box["y"] + top + y * scale
 
     def middle(self, place):

@@ -61,7 +61,7 @@ def changes(page: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "a hint of a tool", every("[data-tool-hint]", f"each.textContent = '{LONG}'")
     yield "a note of what is shown", every("[data-chosen]", "each.hidden = false")
     yield "a legend", every("[data-legend]", "each.innerHTML = '<li>small<li>large'; each.hidden = false")
-    yield "a region that is ignored", every("#viewer", "each.insertAdjacentHTML('beforeend', '<p>1 region.')")
+    yield "a region that is ignored", every(".says", "each.insertAdjacentHTML('beforeend', '<p>1 region.')")
     yield "the tools", lambda: page.locator("[data-correct]").click()
     yield "a notice of the tools", every("[data-notice]", "each.hidden = false; each.firstChild.textContent = 'No.'")
     yield "no notice", every("[data-notice]", "each.hidden = true")
@@ -82,15 +82,17 @@ def test_the_picture_stays_where_it_is(page):
 
 
 def test_the_tools_are_in_sight_and_hide_no_answer(page):
-    """Beside the picture, or at the bottom of a small window; what ends the page comes up above them."""
+    """On a rail over the edge of the picture, which stands beside it where there is room, or at the bottom of a small
+    window; what ends the page comes up above them."""
     page.locator("[data-correct]").click()
     expect(page.locator("[data-tools].ready")).to_be_visible()
     width, height = page.viewport_size["width"], page.viewport_size["height"]
     if width > 1088:
-        canvas = box_of(page)
-        for button in page.locator("[data-tools] .bar:not(.options) button:visible").all():
-            box = button.bounding_box()
-            assert box["x"] + box["width"] <= canvas["x"] and box["y"] + box["height"] <= canvas["y"] + canvas["height"]
+        canvas, rail = box_of(page), box_of(page, ".bars")
+        assert rail["width"] < 0.25 * canvas["width"]
+        assert canvas["y"] < rail["y"] and rail["y"] + rail["height"] <= box_of(page, "[data-readout]")["y"]
+        shown = page.locator("[data-tools] .bar:not(.options) button:visible").all()
+        assert all(rail["x"] <= box["x"] < rail["x"] + rail["width"] for box in (each.bounding_box() for each in shown))
         return
     bar = page.locator("[data-tools]").bounding_box()
     assert bar["y"] + bar["height"] == height and bar["width"] == width, "at the bottom of the window"

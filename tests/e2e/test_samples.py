@@ -42,7 +42,7 @@ def test_a_zip_is_one_sample(visit, batch):
     picture(page, "sample-waiting")
     page.locator("#pooled").wait_for()
     expect(page.locator("h1")).to_contain_text("Powder 7", use_inner_text=True)
-    expect(page.locator(".sentence")).to_contain_text("3 images,", use_inner_text=True)
+    expect(page.locator(".head")).to_contain_text("3 images", use_inner_text=True)
     everything = int(page.locator(".sentence [data-number=n_kept]").inner_text())
     expect(page.locator(".images svg.bars path")).to_have_count(3)
     page.wait_for_load_state()
@@ -57,12 +57,12 @@ def test_a_zip_is_one_sample(visit, batch):
     assert is_no_picture_covered(page)
     page.get_by_label("Count 2.png").uncheck()
     count_in_place(page, "Count 2 of 3 images")
-    expect(page.locator(".sentence")).to_contain_text("2 of 3 images counted")
+    expect(page.locator(".head")).to_contain_text("2 of 3 images counted")
     assert 0 < int(page.locator(".sentence [data-number=n_kept]").inner_text()) < everything
     expect(page.locator(".images .out")).to_contain_text(EXCLUDED, use_inner_text=True)
     page.get_by_label("Count 2.png").check()
     count_in_place(page, "Count 3 of 3 images")
-    expect(page.locator(".sentence")).to_contain_text("3 images,", use_inner_text=True)
+    expect(page.locator(".head")).to_contain_text("3 images", use_inner_text=True)
     expect(page.locator(".sentence [data-number=n_kept]")).to_have_text(str(everything))
     expect(page.locator("#histogram svg.chart")).to_have_attribute(
         "aria-label", re.compile(f" of {everything} particles")

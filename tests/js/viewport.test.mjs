@@ -36,6 +36,17 @@ test("at first the whole image is seen, in the middle", () => {
   near(viewport.toImage({ x: 0, y: 100 }), { x: 0, y: 0 });
 });
 
+test("beside tools that cover the left the whole image is seen", () => {
+  stage({ columns: 250, rows: 500 }); // it fits at 0.8 and is 200 wide
+  Object.assign(viewport, { inset: 150 });
+  viewport.fit();
+  near(viewport.toStage({ x: 0, y: 0 }), { x: 150 });
+  assert.equal(viewport.view.scale, 0.8, "where there is room it keeps its size");
+  Object.assign(viewport, { inset: 300 });
+  viewport.fit();
+  near(viewport.toStage({ x: 250, y: 0 }), { x: SIDE });
+});
+
 test("the canvas has the screen's pixels", () => {
   globalThis.devicePixelRatio = 2.5;
   canvas.resized();

@@ -74,7 +74,6 @@ from .figure_draws import (
 )
 from .figure_draws import Interval as Interval
 from .fitting import SIGNIFICANCE, log_normal
-from .quantities import NO_INTERVALS
 from .random_effects import differ_only_by_chance, log_deviations
 from .resampling import REPEATS, Resamples, resample
 
@@ -135,8 +134,6 @@ def median_interval(sizes: WeightedSizes, rng: Rng, uncertainty: float, *, any_w
 def why_no_intervals(sizes: WeightedSizes, weighting: Weighting = "number") -> str:
     """Why sizes by this weighting have no intervals, as a sentence; "" if they have intervals."""
     n = len(sizes)
-    if sizes.unit == "px":
-        return NO_INTERVALS
     if n < LEAST_SIZES:
         return f"95 % intervals of sizes need at least {LEAST_SIZES} sizes; there {'is' if n == 1 else 'are'} {n}."
     if sizes.size[-1] - sizes.size[0] <= EQUAL_WITHIN * sizes.size[-1]:

@@ -163,8 +163,7 @@ def pooled_quantities(
     for name, value in whole.items():
         quantity, without = number(name), [pooled[name] for pooled in others]
         values[name] = Value(value, unit=quantity.unit(unit))
-        is_unscaled = unit == "px" and quantity.power  # lengths in px have no intervals, as for one image
-        if value is None or None in without or quantity.of_amount or is_unscaled:
+        if value is None or None in without or quantity.of_amount:
             continue
         by_scale = [value if numbers[name] is None else numbers[name] for numbers in (longer, shorter)]
         figures = np.array([value, *by_scale, *without], float)

@@ -23,7 +23,6 @@ Registry = dict[str, "Quantity"]
 
 ISO_SHAPE = "ISO 9276-6:2008"
 OF = " of "  # between the names of a number and of a class, such as "area_fraction of ferrite"
-NO_INTERVALS = "Without a scale, sizes have no 95 % intervals."
 UNKNOWN_COLUMN = "No column {} is known: register it with core.measure.quantities.add."
 # The sources of 95 % intervals. The source for a sample is BETWEEN, except for POISSON and GROUPS.
 COUNTING, POISSON, GROUPS = "counting", "counting, by Poisson's law", "counting of groups"

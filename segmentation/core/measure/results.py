@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NotRequired, Self
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic asks for this one before Python 3.12
 
-from .quantities import COLUMNS, LONG_NM, NO_INTERVALS, NUMBERS, Unit, Value, micrometres
+from .quantities import COLUMNS, LONG_NM, NUMBERS, Unit, Value, micrometres
 
 # What the intervals of a result resample.
 BY_PARTICLE: Literal["by particle"] = "by particle"
@@ -33,13 +33,6 @@ def images_words(counted: int, total: int) -> str:
     """How many images there are, and how many of them count, in words: "3 images", "1 of 3 images counted"."""
     images = f"{total} image{'' if total == 1 else 's'}"
     return images if counted == total else f"{counted} of {images} counted"
-
-
-def unscaled_note(numbers: Mapping[str, Value]) -> str:
-    """The sentence NO_INTERVALS if the numbers are in pixels, because the image has no scale, else
-    ""."""
-    first_number = next((value for value in numbers.values() if value.value is not None), Value(None))
-    return NO_INTERVALS if first_number.unit.startswith("px") else ""
 
 
 def meaning(text: str) -> Any:

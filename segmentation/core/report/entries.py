@@ -164,6 +164,11 @@ class Entry:
         return interval_words(*self.total, self._end) if self.total else self.counting
 
     @property
+    def ends_in_words(self) -> str:
+        """The interval that is shown, as it is read aloud, such as "148 to 163"."""
+        return self.ends.replace("–", " to ")
+
+    @property
     def interval(self) -> str:
         """The interval that is shown, or the reason why there is none."""
         return self.ends or (self.caution if self.number.value is not None else "")

@@ -67,6 +67,9 @@ export class Panel {
   opened(on) {
     this.bar.hidden = !on;
     this.one("[data-correct]").setAttribute("aria-expanded", String(on));
+    const { viewport } = this.editor.drawing;
+    viewport.inset = on && getComputedStyle(this.bar).position === "absolute" ? 2 * this.bar.offsetLeft + this.bar.offsetWidth : 0;
+    if (viewport.fitted) viewport.fit();
     if (on) this.editor.drawing.canvas.focus({ preventScroll: true });
     else delete this.editor.drawing.canvas.dataset.tool;
   }

@@ -8,12 +8,10 @@ import pytest
 from segmentation.core import tasks
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.pooled_fields import FieldOfView
-from segmentation.core.measure.quantities import NO_INTERVALS
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.network.scale_search import View
-from segmentation.core.report.summary import Summary
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks.layers import LENGTH, TASK
 from segmentation.core.tasks.phases import PhaseSettings, scale
@@ -57,9 +55,11 @@ def coated() -> np.ndarray:
     return np.where(layer, np.where(columns % 50 < 4, 2, 1), 0)
 
 
-def test_without_a_scale_the_thickness_says_what_it_waits_for():
-    for nm, note in ((None, NO_INTERVALS), (2.0, "")):
-        assert Summary(None, measured(coated(), nm, **OPTIONS).quantities).interval_note == note
+def test_without_a_scale_the_thickness_is_in_pixels_with_its_interval():
+    rows, columns = np.indices((120, 300))
+    wavy = ((rows >= 40) & (rows < 70 + columns // 20 % 4)).astype(int)
+    thickness = measured(wavy, layer="oxide").quantities["thickness_mean of oxide"]
+    assert thickness.unit == "px" and thickness.low < thickness.value < thickness.high, "counting needs no scale"
 
 
 def test_cracks_belong_to_the_thickness_where_the_card_says_so():

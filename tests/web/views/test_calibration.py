@@ -416,7 +416,7 @@ class TestResultPage:
         typed = Calibration.of_width(width, 1024, typed=f"{width:.6f}")
         used = AnalysisSettings.of(calibration=typed)
         old = job(settings=used, summary={**SUMMARY, "calibration": used.as_dict()["calibration"]})
-        answer = words(maker.get(f"/jobs/{old.pk}/")).split('class="scale-words"')[1].split('class="screen"')[0]
+        answer = words(maker.get(f"/jobs/{old.pk}/")).split('class="answer"')[0]
         assert ("The bar in the image seems to say 5 nm/px." in answer) is stands
         assert ("Use the bar" in answer and "Mine is right" in answer) is stands
         if not stands:

@@ -139,8 +139,8 @@ class TestPage:
         for text in (
             "Batch 7",
             "155",
-            "148–163",
-            "<b>2 of 3 images counted</b>,",
+            "148 to 163",
+            "2 of 3 images counted</p>",
             "The typical size differs between images no more than chance explains.",
             "2 nm/px",
         ):
@@ -261,10 +261,10 @@ class TestPage:
         page = words(client.get(page_of(sample)))
         assert "0.png" in page and "155" in page and 'id="pooled"' not in page and "data-tabs" not in page
 
-    def test_the_sentence_stands_beside_the_images_and_is_grey_while_they_are_counted(self, finished, client):
+    def test_the_sentence_stands_above_the_images_and_is_grey_while_they_are_counted(self, finished, client):
         sample, maker = finished(DONE, DONE, visitor=VISITOR), visit(client, VISITOR)
         page = words(maker.get(page_of(sample)))
-        said = page[page.index('class="stack said"') : page.index('aria-label="Images"')]
+        said = page[page.index('class="answer"') : page.index('aria-label="Images"')]
         assert 'class="sentence"' in said and 'id="counting"' in said and "aria-busy" not in said
         assert 'id="counting"' not in page[page.index('aria-label="Images"') :], "no strip lies over the pictures"
         Sample.objects.update(state=Sample.State.QUEUED)

@@ -98,7 +98,7 @@ class FirstScreen(Numbers):
         if not self._by_image or self.interval_note:
             return entries
         names = {entry.name for entry in entries if known_number(entry.name).of_amount}  # these never have an interval
-        names |= {entry.name for entry in entries if not entry.number.value or entry.unit.startswith("px")}
+        names |= {entry.name for entry in entries if not entry.number.value}
         return [replace(entry, caution="" if entry.name in names else self.too_few_words) for entry in entries]
 
     @property

@@ -13,7 +13,7 @@ from ...measure.distribution import FEWEST_IMAGES
 from ...measure.filters import MEASURANDS
 from ...measure.fraction_outlines import fraction_words
 from ...measure.quantities import COUNTING, Quantity, Value
-from ...measure.results import BY_IMAGE, NAMES_IN_BUDGET, Nano, Statistics, unscaled_note
+from ...measure.results import BY_IMAGE, NAMES_IN_BUDGET, Nano, Statistics
 from ...micrograph.types import LEAST_UNCERTAINTY
 from ..entries import Entry, known_column, known_number
 from ..wording import counted_from
@@ -66,7 +66,7 @@ class Numbers:
         self.statistics = statistics.in_readable_unit() if readable and statistics else statistics
         self.stored_quantities = quantities
         self.thing, self.things = thing, things
-        self.interval_note = statistics.interval_note if statistics else unscaled_note(quantities)
+        self.interval_note = statistics.interval_note if statistics else ""
 
     @classmethod
     def of(cls, sample: SampleAnalysis, *, readable: bool = True) -> Self:
