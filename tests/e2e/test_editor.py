@@ -70,9 +70,10 @@ class Hand:
         expect(self.page.locator("[data-readout]")).to_have_text(re.compile(words))
 
     def leaves_out(self, reason):
-        self.page.locator("[data-tools] .display", has_text="Leave out").locator("summary").click()
-        self.page.locator("[data-reason]").fill(reason)
-        self.page.locator("[data-set-aside]").click()
+        menu = self.page.locator("[data-tools] .display", has=self.page.locator("[data-reason]"))
+        menu.locator("summary").click()
+        menu.locator("[data-reason]").fill(reason)
+        menu.get_by_role("button", name="Leave out").click()
 
 
 def discs_of(page):
@@ -361,7 +362,7 @@ def test_one_object_finds_all_like_it(page, tmp_path):
 
 
 def test_three_corrections_of_one_sort_offer_the_same_for_all_like_them(page, tmp_path):
-    """The three discs that are most alike are deleted; it is shown, then one press takes it, one undo takes it back."""
+    """The three discs that are most alike are left out; one press takes the offer, one undo takes it back."""
     hand = Hand(page).open()
     places = {number: (x, y) for number, x, y in discs_of(page)}
     address = page.locator("[data-tools]").get_attribute("data-similar")
@@ -372,7 +373,7 @@ def test_three_corrections_of_one_sort_offer_the_same_for_all_like_them(page, tm
         hand.press("Delete")
         hand.kept(DISCS - left)
     offer = page.locator("[data-offer]")
-    expect(offer.locator("[data-offer-question]")).to_have_text(re.compile("like the last 3 that were deleted"))
+    expect(offer.locator("[data-offer-question]")).to_have_text(re.compile("like the last 3 that were left out"))
     hand.saved()
     page.screenshot(path=tmp_path / "offer.png")
     offer.get_by_role("button", name="Show").click()
@@ -391,9 +392,9 @@ def test_three_corrections_of_one_sort_offer_the_same_for_all_like_them(page, tm
     hand.kept(DISCS - 3)
     page.reload()
     hand.open()
-    expect(offer.get_by_role("button", name=re.compile("Delete"))).to_be_hidden()  # what is not seen is not deleted
+    expect(offer.get_by_role("button", name=re.compile("Leave out"))).to_be_hidden()  # what is not seen is not left out
     offer.get_by_role("button", name="Show").click()
-    offer.get_by_role("button", name=re.compile("Delete")).click()
+    offer.get_by_role("button", name=re.compile("Leave out")).click()
     hand.kept(DISCS - 3 - count)
     expect(offer).to_be_hidden()
     hand.press("Control+z")
