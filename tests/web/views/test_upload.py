@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from uuid import uuid4
 
@@ -222,6 +223,17 @@ class TestLaboratory:
         assert taken.operator == "Ada <b>"
         sent = self.measured(client, scale_uncertainty="1", operator="")
         assert (sent.repeatability, sent.scale_uncertainty, sent.scale_uncertainty_k, sent.operator) == (3, 1, 1, "")
+
+    def test_what_belongs_to_a_sample_is_typed_with_it(self, client):
+        assert 'name="material"' not in words(client.get("/laboratory/"))
+        assert 'name="material"' in words(client.get("/"))
+        session = client.session
+        session["This laboratory"] = {"material": "TiO2", "operator": "Ada"}  # stored before version 1.1
+        session.save()
+        assert 'name="material"' in words(client.get("/laboratory/"))
+        assert re.search('name="material" id="id_material"[^>]* value="TiO2"', words(client.get("/")))
+        assert self.measured(client).material == "TiO2"
+        assert self.measured(client, material="SiO2").material == "SiO2"
 
     def test_it_is_of_one_account_or_one_browser(self, client, alice, charlie):
         client.post("/laboratory/", self.SET)
