@@ -445,7 +445,7 @@ class ResultPage {
 
   keepPlace(address) {
     const { viewport } = this.drawing;
-    const tools = Boolean(this.editor?.isOpen);
+    const tools = this.editor?.isOpen ? this.editor.name : "";
     const state = { address: new URL(address, location).pathname, view: viewport.fitted ? null : viewport.view, tools };
     sessionStorage.setItem(NEXT_PAGE_KEY, JSON.stringify(state));
   }
@@ -457,7 +457,11 @@ class ResultPage {
     if (state?.address !== location.pathname) return;
     const { viewport } = this.drawing;
     if (state.view) Object.assign(viewport, { view: state.view, fitted: false });
-    if (state.tools) this.correct().then((editor) => editor?.toggle(true));
+    if (!state.tools) return;
+    this.correct().then((editor) => {
+      editor?.toggle(true);
+      editor?.use(state.tools);
+    });
   }
 }
 

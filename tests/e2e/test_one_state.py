@@ -311,7 +311,7 @@ def offered(page):
 
 def test_after_each_tool_every_place_says_the_same(visit):
     page = visit()
-    page.get_by_role("button", name="See this result").click()
+    page.set_input_files("#files", str(SAMPLES / "sem-sample.tif"))
     page.locator(".result-page .sentence").wait_for()
     page.wait_for_load_state("networkidle")
     state = State(page)
@@ -396,7 +396,7 @@ def test_doubts_are_answered_before_the_server_has_made_the_corrections(visit):
     """A refused correction would be a complaint of the browser, which fails the test."""
     page = visit()
     page.add_init_script(SLOW)
-    page.get_by_role("button", name="See this result").click()
+    page.set_input_files("#files", str(SAMPLES / "sem-sample.tif"))
     page.locator(".result-page .sentence").wait_for()
     page.wait_for_load_state("networkidle")
     state = State(page)

@@ -24,7 +24,7 @@ from ..ground.files import remove_files, undo_on_failure
 
 # By the SHA-256 of a picture: whose it is, and under which licence.
 SOURCES = {
-    "7f78bdc080dd0c537ba290decd520df798db236e63cb0cb6c879eee7ee54ce7f": (
+    "a2297bd4c78b2f684cea33b647987aecc595b9d36cbb54e52f2fa3c7ac854569": (
         "gas-atomised metal powder, SEM, R. Cohn and others, doi.org/10.1007/s11837-021-04713-y (AMPIS, MIT licence);"
         " no scale is published with it"
     ),
