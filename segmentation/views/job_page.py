@@ -22,8 +22,8 @@ from ..http.access import link_context
 from ..http.serving import files_of
 from ..models import Job, Measuring
 from ..presenters.result import Result
-from ..services.results import examples, exports, steps
-from ..services.results.uploads import example_sha256
+from ..services.results import exports, steps
+from ..services.results.uploads import SOURCES, example_sha256
 from .calibration import acquisition_facts
 from .forms import accept_attribute
 from .job_status import scale_context, state_context
@@ -69,14 +69,14 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
     }
     parent = job.parent if any(revision.job == job.parent for revision in shown_revisions) else None
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
-    is_example = job.micrograph.sha256 in (example_sha256(), *examples.SOURCES)
+    is_example = job.micrograph.sha256 in (example_sha256(), *SOURCES)
     if unwritten := exports.unwritten_files(job):
         exports.write_in_advance(job)
     further = [*unwritten, *([PICTURE] if job.micrograph.viewer_image else [])]
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)
     context |= {"further": further, "result": Result(job)}
     context |= {"parent": parent, "is_example": is_example, "just_done": just_done}
-    context["source"] = examples.SOURCES.get(job.micrograph.sha256, "")
+    context["source"] = SOURCES.get(job.micrograph.sha256, "")
     context |= sample_context(job, request.user, request.visitor)
     return render(request, "result.html", context, status=status)
 

@@ -25,7 +25,7 @@ from ..middleware import sender
 from ..models import Job, MethodVersion, Micrograph, Sample, shown_name
 from ..services.ground.refusal import Refused
 from ..services.ground.requested import with_site_uncertainty
-from ..services.results import after_inspection, examples, samples, uploads
+from ..services.results import after_inspection, samples, uploads
 from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.samples import ScaleRule
 from ..services.results.uploads import EXAMPLES, Note, example_file, example_sha256
@@ -129,9 +129,9 @@ def sample(request: HttpRequest) -> HttpResponse:
     settings. A result of it that the caller has already is shown again."""
     kind = request.POST.get("example", DEFAULT_TASK)
     own_jobs = Job.objects.visible_to(request.user, request.visitor).filter(state=Job.State.DONE, sample=None)
-    if kind in EXAMPLES and (stored := examples.stored_example(kind)):
+    if kind in EXAMPLES and (stored := uploads.stored_example(kind)):
         unchanged = own_jobs.filter(micrograph__sha256=stored["sha256"], parent=None, edit_count=0)
-        return redirect(address_of(unchanged.first() or examples.show_stored(kind, **sender(request))))
+        return redirect(address_of(unchanged.first() or uploads.show_stored(kind, **sender(request))))
     model = default_model(kind, request.user) if kind in EXAMPLES else ""
     if kind == DEFAULT_TASK:
         model = chosen_default(kind, request.user) or DEFAULT_MODEL
