@@ -41,6 +41,9 @@ def test_a_rectangle_and_a_polygon_are_ignored_moved_and_counted_again(open_copy
         hand.press("Enter")
     hand.kept(left - len(inside(discs, 2 * third, COLUMNS)))
     expect(page.locator(".ignored")).to_contain_text("2 regions are ignored.")
+    # So few are left that the page is loaded anew, without a histogram; its tools stand as they stood.
+    expect(page.locator('button[data-tool="ignore"]')).to_have_attribute("aria-pressed", "true")
+    hand.looks()
     # The first region is dragged to the middle, and back by undo; then it is removed.
     hand.drag((third / 2, ROWS / 2), (third / 2 + third, ROWS / 2))
     expect(page.locator(STEPS)).to_have_text("3 corrections")

@@ -283,7 +283,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    ax.xaxis.set_major_locator(MaxNLocator(max(3, min(8, letters_in(ax) // 7)), steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(max(4, min(8, letters_in(ax) // 5)), steps=[1, 2, 5, 10]))
     low, high, margin = bars.edges[0], bars.edges[-1], 0.04 * (bars.edges[-1] - bars.edges[0])
     ax.set_xlim(0.0 if low < 0.35 * high else low - margin, high + margin)
     size = np.linspace(max(ax.get_xlim()[0], 1e-3 * high), high, 300)
@@ -303,7 +303,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     elif fit is not None:
         ax.plot([], [], " ", label="log-normal: poor fit")
     ax.set_ylim(0, 1.05 * highest)
-    columns, font = 4 if letters_in(ax) > 70 else 1, sheet.font * min(1.0, letters_in(ax) / 22)
+    columns, font = 4 if letters_in(ax) > 70 else 2, sheet.font * min(1.0, letters_in(ax) / 34)
     set_chart_legend(
         ax, ncols=columns, fontsize=font, handlelength=1.2, handletextpad=0.4, columnspacing=1.2, labelspacing=0.2
     )

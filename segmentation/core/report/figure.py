@@ -58,8 +58,9 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, options: Figure
     sheet = _lay_out(sample, names, drawing.shape, options)
     for position, (ax, name) in enumerate(zip(sheet.axes, names, strict=True)):
         draw_panel(name, ax, drawing, f"{ALL[position]}  " if len(names) > 1 else "")
-    if PANELS[names[0]].picture:
-        add_scale_bar(sheet.axes[0], drawing)
+    for ax, name in zip(sheet.axes[::2], names[::2], strict=False):  # the first of each row
+        if PANELS[name].picture:
+            add_scale_bar(ax, drawing)
     return sheet
 
 

@@ -46,8 +46,8 @@ EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.
 # By the SHA-256 of a picture: whose it is, and under which licence.
 SOURCES = {
     "a2297bd4c78b2f684cea33b647987aecc595b9d36cbb54e52f2fa3c7ac854569": (
-        "gas-atomised metal powder, SEM, R. Cohn and others, doi.org/10.1007/s11837-021-04713-y (AMPIS, MIT licence);"
-        " no scale is published with it"
+        "gas-atomised powder, SEM (Cohn et al. 2021, doi.org/10.1007/s11837-021-04713-y; AMPIS, MIT licence);"
+        " no scale is published"
     ),
 }
 
