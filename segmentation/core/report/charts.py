@@ -29,13 +29,13 @@ from .entries import Entry
 # Colours by their use; GREYS has those of a figure without colours.
 INK = "#22262b"
 FAINT = "#9aa4ae"
-WARNED = "#b3261e"
+WARNED, DOUBTED = "#b3261e", "#7a4b00"  # "Do not use" and "Look at the picture", as on pages
 BAR = "#6b7f94"
 MEDIAN = "#0072b2"
 MEAN = "#d55e00"
 AREA = "#009e73"
 BLACK = "#222222"
-GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
+GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK, DOUBTED: BLACK}
 LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey
 LETTER_WIDTH = 0.56  # width of a letter, as a share of its height
 # Gaps between a legend and bars or lines, as shares of the width and the height of the Axes.

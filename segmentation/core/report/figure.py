@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ..flags import warning_texts
+from ..flags import is_unusable, warning_texts
 from ..sample import SampleAnalysis
 from .caption import caption_of
-from .charts import INK, WARNED, Sheet
+from .charts import DOUBTED, INK, WARNED, Sheet
 from .embedded import Svg
 from .facts import main_settings, model_words
 from .file_options import ALL, FigureOptions
@@ -91,7 +91,7 @@ def _page(sample: SampleAnalysis, panels_height: float, options: FigureOptions) 
     line_length = Sheet((1, 1), font=font).letters_per_line(WIDTH - 2 * MARGIN)
     warning, caption, style = [], [], {"color": INK}
     if any(flag.doubt for flag in sample.flags):  # else there is no warning
-        style = {"color": WARNED, "fontweight": "bold"}
+        style = {"color": WARNED if is_unusable(sample.flags) else DOUBTED, "fontweight": "bold"}
     if options.caption:
         bold_letters = int(0.88 * line_length)  # bold letters are broader
         warning = [line for words in warning_texts(sample.flags) for line in fill(words, bold_letters).split("\n")]
