@@ -314,11 +314,6 @@ def _schema(setting: Setting) -> dict[str, Any]:
     return {**schema, **meaning, "default": setting.write(setting.default)}
 
 
-def _may_be_list(name: str) -> bool:
-    """Whether a setting of this name has a list as its value."""
-    return any(setting.is_regions for setting in settings_of(MeasurementSettings) if setting.name == name)
-
-
 def sent_method(request: HttpRequest) -> MethodVersion | None:
     """The version of a method that the field "method" of a form names; None without one. Raises Refused."""
     text = request.POST.get("method", "").strip()
@@ -389,7 +384,8 @@ def sent_fields(request: HttpRequest) -> dict[str, Any]:
         fields = None
     if not isinstance(fields, dict):
         raise Refused(PLAIN_OBJECT)
-    lists = [name for name, value in fields.items() if isinstance(value, list)]
-    if any(isinstance(value, dict) for value in fields.values()) or not all(map(_may_be_list, lists)):
+    lists = {name for name, value in fields.items() if isinstance(value, list)}
+    may_be_lists = {setting.name for setting in settings_of(MeasurementSettings) if setting.is_regions}
+    if any(isinstance(value, dict) for value in fields.values()) or not lists <= may_be_lists:
         raise Refused(PLAIN_OBJECT)
     return {name: "" if value is None else value for name, value in fields.items()}
