@@ -422,7 +422,9 @@ def test_without_javascript_the_figure_stands_for_the_histogram(visit, analysed)
     page = visit(java_script_enabled=False)
     page.goto(analysed)
     expect(page.locator("#viewer noscript")).to_contain_text("need JavaScript", use_inner_text=True)
-    while not page.locator("#viewer noscript img").count():  # nothing but a reload shows a figure that was not written
+    for _ in range(60):  # nothing but a reload shows a figure that was not written
+        if page.locator("#viewer noscript img").count():
+            break
         page.wait_for_timeout(1000)
         page.reload()
     expect(page.locator("#viewer noscript img")).to_be_visible()
