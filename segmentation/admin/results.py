@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Case, Count, Prefetch, QuerySet, When
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat, truncatechars
 from django.urls import reverse
@@ -41,6 +41,7 @@ class JobAdmin(AdminWithLink):
     list_filter = ("state", ("model_name", ModelFilter), "created", ("owner", admin.RelatedOnlyFieldListFilter))
     search_fields = ("id", "micrograph__name", "micrograph__sha256", "owner__username", "error")
     search_help_text = "Number of the analysis, file name, sha256, user or error"
+    ordering = (Case(When(state=models.Job.State.FAILED, then=0), default=1), "-created")
     summary_fields = (
         *("thumbnail", "page", "micrograph", "sample", "owner", "state", "stage", "error", "result"),
         *("model_name", "dimensions", "size", "results", "link", "created", "started", "finished", "took", "spent"),

@@ -21,7 +21,6 @@ from ..services.ground.refusal import Refused
 from ..services.ground.requested import refuse_tall_bar
 from ..services.results import after_inspection, reruns, signing
 from ..services.results import jobs as jobs_service
-from ..services.results import samples as samples_service
 from ..services.results import steps as steps_service
 from . import schemas
 from .auth import identify, key_of
@@ -135,7 +134,7 @@ def revise(request: HttpRequest, response: HttpResponse, pk: UUID) -> Any:
         refuse_tall_bar(settings, parent.micrograph)
     except ValueError as problem:
         raise Refused(str(problem)) from None
-    make = jobs_service.rerun_with_corrections if edited else samples_service.rerun_image
+    make = jobs_service.rerun_with_corrections if edited else jobs_service.rerun_job
     if file is not None:
         make = partial(reruns.import_outlines, file=file)
     revision = make(job=parent, settings=settings, key=key_of(request), **identify(request))

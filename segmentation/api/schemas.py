@@ -426,6 +426,7 @@ class Standing(Answer):
         description="Objects that are shown as examples beside the numbers: id, title and size."
     )
     offer: Offer | None = Field(description="What the last corrections would do; null where they are not of one sort.")
+    regions: list[list[list[float]]] = Field(description="The regions to ignore, each a list of corners [x, y] in px.")
 
 
 class Standings(Schema):

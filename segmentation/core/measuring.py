@@ -98,8 +98,8 @@ def with_arrangement(analysis: Analysis, clock: Clock) -> Analysis:
 
     micrograph, segmentation = analysis.micrograph, analysis.segmentation
     task = tasks.find(segmentation.provenance.task)
-    ignored = _border_share(segmentation) >= LEAST_BORDER or analysis.settings.measurement.ignore
-    # Objects that cross (`parted`) have no neighbours. In an ignored region the nearest neighbour is not known.
+    ignored = _border_share(segmentation) >= LEAST_BORDER or bool((analysis.table.reasons == Reason.IGNORED).any())
+    # Objects that cross (`parted`) have no neighbours. Of those beside ignored ones the nearest neighbour is not known.
     if analysis.statistics is None or not len(segmentation) or task.parted or ignored:
         return analysis
     frame, table, labels = (micrograph.shape[1], segmentation.rows), analysis.table, segmentation.labels
@@ -139,10 +139,13 @@ def _note_on_ignored(segmentation: Segmentation, table: Table, settings: Measure
         yield Flag(f"{where} ({share} of the picture) {'does' if is_one else 'do'} not count in the shares.")
         return
     count = int((table.reasons == Reason.IGNORED).sum())
+    if not count:
+        yield Flag(f"No {task.thing} lies in {where} ({share} of the picture).")
+        return
     verb = "does" if count == 1 else "do"
     without = "" if task.parted else f" How the {task.things} lie to each other is not given then."
     text = f"{task.count(count)} in {where} {verb} not count ({share} of the picture).{without}"
-    yield Flag(text, reason=str(Reason.IGNORED) if count else "")
+    yield Flag(text, reason=str(Reason.IGNORED))
 
 
 def _flag_of_model(segmentation: Segmentation) -> Iterator[Flag]:

@@ -25,6 +25,7 @@ TILT_SETTINGS = "tilt_correction", "tilt_direction"
 FROM_FILE = "file"  # value of tilt_correction: the tilt that the file states
 # Groups of settings on a page.
 LABORATORY = "This laboratory"  # a laboratory sets these once
+SAMPLE = "This sample"  # words for the report that differ from sample to sample
 GEOMETRY = "Tilt of the stage"
 TEXTS = (  # settings whose texts are printed in files and report; they change no number
     *("laboratory", "operator", "orcid", "licence", "material", "microscope"),
@@ -122,9 +123,9 @@ def _orcid(text: str) -> str:
     return number
 
 
-def _text(title: str, description: str) -> Any:
+def _text(title: str, description: str, group: str = LABORATORY) -> Any:
     """The field of a text that is printed in files and report; it changes no number."""
-    extra: Any = {"group": LABORATORY}
+    extra: Any = {"group": group}
     return Field("", max_length=500, title=title, description=description, json_schema_extra=extra)
 
 
@@ -232,7 +233,7 @@ class MeasurementSettings(Settings):
         title="Regions to ignore",
         description=(
             "Rectangles and polygons of the picture, in px from its top left corner. What lies in them, at least by"
-            " half, does not count, and their area belongs to no share or density. The tool Ignore draws them."
+            " half, does not count, and their area belongs to no share or density. The tool Ignore a region draws them."
         ),
         json_schema_extra={"takes": IGNORE_TEXT, "group": "Rarely needed"},
     )
@@ -292,12 +293,16 @@ class MeasurementSettings(Settings):
     operator: str = _text("Operator", "Who took the images and is responsible for the outlines.")
     orcid: Annotated[str, AfterValidator(_orcid)] = _text("ORCID", "The operator's ORCID iD.")
     licence: str = _text("Licence", "Terms of use of the files, such as CC-BY-4.0, or their address.")
-    material: str = _text("Material", "What was measured: name, number (CAS, ERM, JRC), batch, supplier, form.")
+    material: str = _text("Material", "What was measured: name, number (CAS, ERM, JRC), batch, supplier, form.", SAMPLE)
     microscope: str = _text("Microscope", "Maker, model, serial number, detector: SEM, TEM or STEM.")
     grating: str = _text("Grating", "The standard that the magnification was checked with, its number and date.")
-    preparation: str = _text("Preparation", "How the specimen was made: medium, dispersion, grid or stub, coating.")
-    sampling_plan: str = _text("Sampling plan", "How portions of the material and fields of the specimen were chosen.")
-    deviations: str = _text("Deviations", "What differs from the named method, and why.")
+    preparation: str = _text(
+        "Preparation", "How the specimen was made: medium, dispersion, grid or stub, coating.", SAMPLE
+    )
+    sampling_plan: str = _text(
+        "Sampling plan", "How portions of the material and fields of the specimen were chosen.", SAMPLE
+    )
+    deviations: str = _text("Deviations", "What differs from the named method, and why.", SAMPLE)
 
     def scaled(self, scale: Scale) -> Scale:
         """The scale of an image, completed by these settings: the stated calibration, and the uncertainty of the

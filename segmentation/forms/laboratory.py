@@ -1,5 +1,6 @@
 """The settings that a laboratory sets once (group `core.settings.LABORATORY`), such as the operator. They are stored
-with an account or a session, and apply to each analysis whose request does not send them."""
+with an account or a session, and apply to each analysis whose request does not send them. With them is stored whether
+the laboratory has switched Quality on."""
 
 from __future__ import annotations
 
@@ -7,10 +8,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ..core.settings import LABORATORY
-from ..models import Laboratory
+from ..core.settings import LABORATORY, SAMPLE
+from ..models import Laboratory, Method, Reference
 from .settings import FormSetting, SettingsForm
 
+QUALITY = "quality"  # "on" or "off" among the texts; nothing where nobody has chosen
 SCALE_UNCERTAINTY = "scale_uncertainty"  # the beginning of the names of three settings: uncertainty, k and source
 
 
@@ -22,20 +24,34 @@ def laboratory_of(user: Any, session: Mapping[str, Any] = MappingProxyType({})) 
     return dict(Laboratory.objects.filter(owner=user).values_list("texts", flat=True).first() or {})
 
 
+def has_quality(request: Any) -> bool:
+    """Whether pages offer methods, limits, charts, reference materials and signatures: as the laboratory has chosen;
+    else whether it has a method or a reference material already, of its own or of a group."""
+    chosen = laboratory_of(request.user, request.session).get(QUALITY)
+    if chosen:
+        return chosen == "on"
+    methods = Method.objects.visible_to(request.user)
+    return methods.exists() or Reference.objects.listed_for(request.user, request.visitor).exists()
+
+
 def with_laboratory(fields: Mapping[str, str], laboratory: Mapping[str, str]) -> dict[str, str]:
     """The sent fields, and the settings of the laboratory that were not sent.
 
     The three settings of the scale's uncertainty belong together: if one is sent, the laboratory's do not apply.
     """
     is_sent = any(name.startswith(SCALE_UNCERTAINTY) for name in fields)
-    used = {name: text for name, text in laboratory.items() if not (is_sent and name.startswith(SCALE_UNCERTAINTY))}
+    unused = (QUALITY, SCALE_UNCERTAINTY) if is_sent else QUALITY
+    used = {name: text for name, text in laboratory.items() if not name.startswith(unused)}
     return {**used, **{name: fields[name] for name in fields}}  # ** of a QueryDict would give lists
 
 
 def changed_settings(form: SettingsForm) -> list[FormSetting]:
-    """The settings of the laboratory in a form whose value is not the default."""
+    """The settings in a form of a laboratory whose value is not the default."""
     return [
-        entry
-        for entry in form.groups[LABORATORY]
-        if entry.value not in ("", entry.setting.write(entry.setting.default))
+        entry for entry in settings_of_page(form) if entry.value not in ("", entry.setting.write(entry.setting.default))
     ]
+
+
+def settings_of_page(form: SettingsForm) -> list[FormSetting]:
+    """The settings that a laboratory sets once; and those of a sample that it has set here before version 1.1."""
+    return [*form.groups[LABORATORY], *(entry for entry in form.groups[SAMPLE] if entry.name in form.data)]

@@ -33,10 +33,10 @@ REQUIRED = {
 }
 
 
-def certifiable() -> list[Quantity]:
-    """The numbers of all kinds of analysis that a certificate may state: all but counts."""
-    names = dict.fromkeys(name for task in every() for name in task.quantities)
-    return [quantity for quantity in map(number, names) if quantity.kind not in COUNTED_KINDS]
+def certifiable() -> list[tuple[str, list[Quantity]]]:
+    """For each kind of analysis its title, and the numbers that a certificate may state: all but counts."""
+    numbers = [(task.title, [number(name) for name in task.quantities]) for task in every()]
+    return [(title, [each for each in quantities if each.kind not in COUNTED_KINDS]) for title, quantities in numbers]
 
 
 class ReferenceForm(SentenceForm):
@@ -70,7 +70,8 @@ class ReferenceForm(SentenceForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        quantity = next((offered for offered in self.quantities if offered.name == data.get("quantity")), None)
+        offered = {quantity.name: quantity for _, quantities in self.quantities for quantity in quantities}
+        quantity = offered.get(data.get("quantity", ""))
         if quantity is None:
             raise forms.ValidationError("Choose the number that the certificate states.")
         for name, words in REQUIRED.items():

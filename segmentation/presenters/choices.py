@@ -12,7 +12,7 @@ from ..core.measure.results import Statistics
 from ..core.network import cards
 from ..core.report.entries import Entry, LeftOut
 from ..core.report.wording import capital
-from ..core.settings import FROM_FILE, regions_text
+from ..core.settings import FROM_FILE
 from ..core.tasks import find
 from ..core.typed import settings_of_task
 from ..models import Job
@@ -35,7 +35,6 @@ COUNT_BUTTONS = {
     str(Reason.UNLIKE): SettingButton("Yes, measure", "measure_unlike", "on"),
     **dict.fromkeys((str(Reason.FAINT), str(Reason.GAP)), SettingButton("count them", "faint_limit", "0")),
     str(Reason.HIDDEN): SettingButton("count them", "measurand", "all"),
-    str(Reason.IGNORED): SettingButton("count them", "ignore", ""),
 }
 
 
@@ -117,14 +116,6 @@ class Choices:
         """The regions to ignore, as lists of corners [x, y] in px."""
         ignored: list[list[list[float]]] = self.job.get_settings().as_dict()["ignore"]
         return ignored
-
-    @property
-    def region_buttons(self) -> list[SettingButton]:
-        """A button for each ignored region, which stops ignoring it; and one for all if there are several."""
-        regions = self.job.get_settings().measurement.ignore
-        remaining = (regions_text(regions[:index] + regions[index + 1 :]) for index in range(len(regions)))
-        one_by_one = [SettingButton(f"region {number}", "ignore", text) for number, text in enumerate(remaining, 1)]
-        return [*one_by_one, SettingButton("all", "ignore", "")] if len(regions) > 1 else one_by_one
 
     def measurand_button(self, statistics: Statistics) -> SettingButton | None:
         """A button that shows the numbers of the other measurand and makes them the result; None if they are not

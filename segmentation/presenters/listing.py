@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import Count, F
 from django.urls import reverse
 
-from ..core.flags import NOTE
+from ..core.flags import LOOK, NOTE
 from ..core.measure.bins import FEWEST_IN_HISTOGRAM
 from ..core.report.entries import known_column
 from ..core.report.wording import capital
@@ -43,7 +43,7 @@ class Card:
     median, for a kind without sizes its first number, for few particles their count. counted: how many objects (and
     images) are in that number. bars: its histogram as an SVG path. unscaled: a note that scales are missing. older:
     number of earlier versions. alike: results with equal texts can be compared. tone: the CSS class of the warning: a
-    note does not look like a warning.
+    note does not look like a warning. The number of a card with Card.tone must not be used.
     """
 
     kind: str
@@ -186,7 +186,7 @@ def _card_of_sample(sample: Sample, pictures: list[str], states: dict[str, int])
 
 
 def _tone(stored: StoredResult) -> str:
-    return "quiet" if stored.level == NOTE else Card.tone
+    return {NOTE: "quiet", LOOK: "check-text"}.get(stored.level, Card.tone)
 
 
 def _total_counts(stored: StoredResult) -> list[float]:

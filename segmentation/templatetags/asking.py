@@ -9,6 +9,7 @@ from django import template
 
 from ..core import tasks
 from ..core.network import cards
+from ..forms.laboratory import has_quality
 from ..models import Dataset, Job, Method, Micrograph, Sample
 from ..presenters.methods import MethodLine, method_line
 from ..presenters.sample import ImageRow
@@ -55,6 +56,12 @@ def ruler_ends(micrograph: Micrograph) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def quality(context: dict[str, Any]) -> bool:
+    """Whether the page offers what `has_quality` says."""
+    return "request" in context and has_quality(context["request"])
+
+
+@register.simple_tag(takes_context=True)
 def method_of(context: dict[str, Any], row: Job | Sample) -> MethodLine | None:
     """What the page of a result says of the method that it follows; None without one."""
     return method_line(row.stored.method, row.method, context["request"].user)
@@ -65,7 +72,7 @@ def saving_as_method(context: dict[str, Any], job: Job) -> dict[str, Any] | None
     """The choices of the form that saves a result as a method: "methods" of the same kind of analysis, which can get a
     new version, and "groups" of the account; None if the result cannot be saved as a method."""
     request = context["request"]
-    if not request.user.is_authenticated or not is_open(job, request.user, request.visitor):
+    if not request.user.is_authenticated or not is_open(job, request.user, request.visitor) or not has_quality(request):
         return None
     if job.stored.used.imported:  # its outlines are those of another tool
         return None

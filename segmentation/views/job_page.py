@@ -29,7 +29,7 @@ from ..presenters.listing import UNREADABLE
 from ..presenters.result import Result
 from ..services.ground.refusal import Refused
 from ..services.results import exports, steps
-from ..services.results.uploads import example_sha256
+from ..services.results.uploads import SOURCES, example_sha256
 from .calibration import acquisition_facts
 from .forms import accept_attribute
 from .job_status import scale_context, state_context
@@ -89,13 +89,14 @@ def job_page(request: HttpRequest, job: Job, *, status: int = 200, **extra: Any)
     }
     parent = job.parent if any(revision.job == job.parent for revision in shown_revisions) else None
     just_done = job.finished is not None and timezone.now() - job.finished < JUST_DONE
-    is_example = job.micrograph.sha256 == example_sha256()
+    is_example = job.micrograph.sha256 in (example_sha256(), *SOURCES)
     if unwritten := exports.unwritten_files(job):
         exports.write_in_advance(job)
     further = [*unwritten, *([PICTURE] if job.micrograph.viewer_image else [])]
     context |= files_of(job, "image", job.get_settings().task, "artifact", further)
     context |= {"further": further, "result": Result(job)}
     context |= {"parent": parent, "is_example": is_example, "just_done": just_done}
+    context["source"] = SOURCES.get(job.micrograph.sha256, "")
     context |= sample_context(job, request.user, request.visitor)
     return render(request, "result.html", context, status=status)
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from ..core.quality.specification import Specification
 from ..core.report.file_options import CONFORMITY
+from ..forms.laboratory import has_quality
 from ..forms.specification import SpecificationForm
 from ..http.access import address_of
 from ..models import Job, Reference, Sample
@@ -28,6 +29,7 @@ def quality_context(request: HttpRequest, row: Job | Sample, sent: Specification
         "certificate": certificate,
         "limits_form": (sent or specification_form(row)) if may_change else None,
         "limits_open": sent is not None,
+        "quality": has_quality(request),
         "comparison": comparison_of(row),
         "reference_deleted": deletion_words(row),
         "references": references if may_change else [],

@@ -1,8 +1,10 @@
-"""The pages of methods: the list, the page of one method with its versions, and the forms that change them."""
+"""The page of Quality, with all methods, charts and reference materials; the page of one method with its versions, and
+the forms that change them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +17,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.names import clean_text, portable_name
+from ..core.quality.reference import ReferenceMaterial
 from ..forms.methods import MethodForm
-from ..http.access import row_of, see_other, visible
-from ..models import Job, Method, MethodVersion
+from ..http.access import address_of, row_of, see_other, visible
+from ..models import ControlChart, Job, Method, MethodVersion, Reference
 from ..presenters.control import ChartView
+from ..presenters.judging import certificate_facts
 from ..presenters.methods import MethodView, address_of_version, method_of, version_of
 from ..services.access.links import check_open
 from ..services.ground.refusal import Refused
@@ -34,16 +38,48 @@ NO_METHOD = "This method is gone: choose another one, or save a new one."
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def methods(request: HttpRequest) -> HttpResponse:
-    """The list of methods. POST saves a finished result as a method or as its next version, or makes the demo
-    method."""
+    """The page of Quality, for accounts. POST saves a finished result as a method or as its next version, or makes the
+    demo method."""
     if request.method == "POST":
         is_demo = "demo" in request.POST
         version = service.make_demo(user=request.user) if is_demo else _save_version(request)
         return see_other(address_of_version(version))
     if not request.user.is_authenticated:
         raise Refused(service.SIGN_IN, 401)
-    rows = Method.objects.visible_to(request.user).with_versions()
-    return render(request, "methods/list.html", {"rows": [(row, row.versions.all()[0]) for row in rows]})
+    return quality(request)
+
+
+@require_safe
+@never_cache
+def quality(request: HttpRequest) -> HttpResponse:
+    """The methods, control charts and reference materials of the caller; what needs attention first."""
+    methods = Method.objects.visible_to(request.user)
+    rows = [(row, row.versions.all()[0]) for row in methods.with_versions()]
+    drawn = ControlChart.objects.filter(method__in=methods).select_related("method").prefetch_related("points")
+    charts = [ChartView(chart, chart.points.all()) for chart in drawn]
+    references = Reference.objects.listed_for(request.user, request.visitor).order_by("name")
+    context = {
+        "attention": list(_attention(request.user, [version for _, version in rows], charts)),
+        "rows": rows,
+        "charts": charts,
+        "references": [(row, certificate_facts(ReferenceMaterial.read(row.material))[0][1]) for row in references],
+    }
+    return render(request, "quality.html", context)
+
+
+def _attention(
+    user: Any, versions: Iterable[MethodVersion], charts: Iterable[ChartView]
+) -> Iterator[tuple[str, str, str]]:
+    """What waits for the caller: a title, its address, and a sentence."""
+    for chart in charts:
+        waiting = sum(point.needs_agreement for point in chart.points)
+        if chart.is_out_of_control:
+            yield chart.title, address_of(chart.row), chart.sentence
+        if waiting:
+            yield chart.title, address_of(chart.row), f"Points that wait for a yes: {waiting}."
+    for version in versions:
+        if version.state == MethodVersion.State.DRAFT and service.may_approve(version, user):
+            yield version.title, address_of_version(version), "It waits for your approval."
 
 
 def _save_version(request: HttpRequest) -> MethodVersion:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from ..models import Job, Sample
-from . import charts, references, specification, studies
+from . import charts, methods, references, specification, studies
 
 urlpatterns = [
     *(
@@ -11,6 +11,7 @@ urlpatterns = [
         for kind, row in (("job", Job), ("sample", Sample))
         for action in ("specification", "conformity", "reference")
     ),
+    path("quality/", methods.quality, name="quality"),
     path("methods/<uuid:pk>/studies/", studies.studies, name="method-studies"),
     path("studies/<uuid:pk>/", studies.study, name="study"),
     path("studies/<uuid:pk>/report.pdf", studies.report, name="study-report"),

@@ -25,7 +25,7 @@ MOST_SHOWN = 100  # jobs, and as many samples, on the page of a reference materi
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def references(request: HttpRequest) -> HttpResponse:
-    """The reference materials that the caller may choose; POST adds another one."""
+    """The form of a reference material; POST adds it. The page of Quality lists those that the caller may choose."""
     signed_in = request.user.is_authenticated
     groups = list(request.user.groups.values_list("name", flat=True)) if signed_in else []
     form = ReferenceForm(request.POST if request.method == "POST" else None, groups)
@@ -41,9 +41,7 @@ def references(request: HttpRequest) -> HttpResponse:
                 status = refusal.status
             else:
                 return see_other(address_of(reference))
-    rows = Reference.objects.listed_for(request.user, request.visitor).select_related("group").order_by("name")
-    listed = [(row, certificate_facts(ReferenceMaterial.read(row.material))) for row in rows]
-    return render(request, "references/list.html", {"form": form, "listed": listed}, status=status)
+    return render(request, "references/list.html", {"form": form}, status=status)
 
 
 @require_safe

@@ -163,5 +163,5 @@ def _analyse_again(request: HttpRequest, job: Job, settings: AnalysisSettings) -
     """Make the new job and redirect to it. Field token: a form that is sent twice makes one job. Field again: with
     "on" the outlines are found again, even if the new settings only change how they are measured."""
     token, again = request.POST.get("token", "")[:64], request.POST.get("again") == "on"
-    revision = samples.rerun_image(job=job, settings=settings, again=again, token=token, **sender(request))
+    revision = jobs.rerun_job(job=job, settings=settings, again=again, token=token, **sender(request))
     return see_other(reverse("job", args=[revision.pk]))

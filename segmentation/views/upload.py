@@ -125,18 +125,21 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @require_POST
 def sample(request: HttpRequest) -> HttpResponse:
-    """Analyse the example of a kind of analysis with the default settings; or, if the caller has that result already,
-    show it."""
+    """Show the stored result of the example of a kind of analysis. Without one, analyse the example with the default
+    settings. A result of it that the caller has already is shown again."""
     kind = request.POST.get("example", DEFAULT_TASK)
+    own_jobs = Job.objects.visible_to(request.user, request.visitor).filter(state=Job.State.DONE, sample=None)
+    if kind in EXAMPLES and (stored := uploads.stored_example(kind)):
+        unchanged = own_jobs.filter(micrograph__sha256=stored["sha256"], parent=None, edit_count=0)
+        return redirect(address_of(unchanged.first() or uploads.show_stored(kind, **sender(request))))
     model = default_model(kind, request.user) if kind in EXAMPLES else ""
     if kind == DEFAULT_TASK:
         model = chosen_default(kind, request.user) or DEFAULT_MODEL
     if not model:
         raise Refused(NO_EXAMPLE)
     settings = with_site_uncertainty(AnalysisSettings.of(kind, model=model))
-    own_jobs = Job.objects.visible_to(request.user, request.visitor).filter(micrograph__sha256=example_sha256(kind))
-    default_result = {"settings": settings.as_dict(), "sample": None, "edit_count": 0}
-    if done_job := own_jobs.filter(state=Job.State.DONE, **default_result).order_by("-created").first():
+    default_result = {"settings": settings.as_dict(), "edit_count": 0, "micrograph__sha256": example_sha256(kind)}
+    if done_job := own_jobs.filter(**default_result).order_by("-created").first():
         return redirect(address_of(done_job))
     with example_file(kind).open("rb") as opened:
         file = File(opened, name=EXAMPLES[kind])

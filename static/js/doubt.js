@@ -187,7 +187,7 @@ export class Doubt {
   // Enter and Delete answer the question while only its object is selected. Returns whether they did.
   answersByKey(action) {
     const { selected } = this.page;
-    if (!this.current || !this.part("right") || !(action === "right" || action === "delete") || selected.size !== 1 || !selected.has(this.current.id)) return false;
+    if (!this.current || !this.part("right") || !(action === "right" || action === "aside") || selected.size !== 1 || !selected.has(this.current.id)) return false;
     this.answer(action === "right");
     return true;
   }
@@ -200,7 +200,7 @@ export class Doubt {
     if (letter in ANSWERS) this.answer(ANSWERS[letter]);
     const free = target === document.body || target === this.page.drawing.canvas;
     if (key === "Enter" && free) this.answersByKey("right");
-    if ((key === "Delete" || key === "Backspace") && (free || this.box.contains(target))) this.answersByKey("delete");
+    if ((key === "Delete" || key === "Backspace") && (free || this.box.contains(target))) this.answersByKey("aside");
     if (key === "Escape" && this.current && (free || this.box.contains(target))) this.end();
   }
 }

@@ -38,7 +38,7 @@ addEventListener("hashchange", openFold);
 document.addEventListener("keydown", (event) => event.key === "Escape" && document.activeElement?.closest(".term")?.blur());
 
 // Folds that open over the page are closed by Escape and by a click elsewhere.
-const OVER = ":is(details[name=word], details[data-display])[open]";
+const OVER = ":is(details[name=word], details[name=why], details[name=tool-menu], details[data-display])[open]";
 const closeOver = (clicked) => {
   for (const fold of document.querySelectorAll(OVER)) if (!fold.contains(clicked)) fold.open = false;
 };

@@ -68,7 +68,6 @@ class ResultPage {
     this.wirePointer();
     tools(section, [this.drawing]);
     this.wireLights();
-    this.wireRegions();
     section.querySelector("[data-chosen] button").addEventListener("click", () => this.unchoose());
     this.narrow({});
     const strip = section.querySelector("[data-doubt]");
@@ -128,7 +127,7 @@ class ResultPage {
   }
 
   // Shows the server's answer to corrections. base: number of the last of them.
-  showAnswer({ rows, states, numbers, unit, few, cuts, doubts, doubt_count: count, examples }, base) {
+  showAnswer({ rows, states, numbers, unit, few, cuts, doubts, doubt_count: count, examples, regions }, base) {
     for (const row of rows) {
       if (row.gone) this.objects.delete(row.id);
       else this.objects.set(row.id, { ...row, byHand: row.by_hand });
@@ -137,6 +136,7 @@ class ResultPage {
     this.doubts = doubts;
     this.doubtCount = count;
     Object.assign(this.data, { examples, states });
+    this.showRegions(regions);
     for (const cut of this.cuts.list) cut.id = cuts[cut.place] ?? 0;
     this.say("");
     this.changed();
@@ -335,12 +335,9 @@ class ResultPage {
     });
   }
 
-  // Highlights the ignored region whose button is pointed at.
-  wireRegions() {
-    for (const place of section.querySelectorAll("[data-region]")) {
-      for (const event of ["pointerenter", "focusin"]) place.addEventListener(event, () => this.drawing.markRegion(Number(place.dataset.region)));
-      for (const event of ["pointerleave", "focusout"]) place.addEventListener(event, () => this.drawing.markRegion(null));
-    }
+  showRegions(regions) {
+    this.data.regions = regions;
+    this.drawing.ignore(regions);
   }
 
   // Shows only some objects. isChosen(object): which; words: the choice in words.
@@ -460,12 +457,11 @@ class ResultPage {
     if (state?.address !== location.pathname) return;
     const { viewport } = this.drawing;
     if (state.view) Object.assign(viewport, { view: state.view, fitted: false });
-    if (state.tools) {
-      this.correct().then((editor) => {
-        editor?.toggle(true);
-        if (state.tools === "ignore") editor?.use("ignore"); // one region comes after another
-      });
-    }
+    if (!state.tools) return;
+    this.correct().then((editor) => {
+      editor?.toggle(true);
+      editor?.use(state.tools);
+    });
   }
 }
 

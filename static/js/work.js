@@ -247,7 +247,7 @@ async function several(images, folder) {
   const wrong = list.querySelectorAll(".wrong").length;
   if (!wrong) return location.assign(nextPage);
   const stored = images.length - wrong;
-  setHead(`${stored} of ${images.length} files stored`, "What is wrong stands below the name of a file.");
+  setHead(`${stored} of ${images.length} files stored`, stored === images.length - 1 ? "Below its name, the other file says why not." : "Below their names, the other files say why not.");
   byId("now").replaceChildren(...(nextPage ? [element("a", { href: nextPage, className: "button primary" }, stored === 1 ? "Go on with the stored file" : "Go on with the stored files")] : []));
 }
 

@@ -104,7 +104,7 @@ def test_nothing_outside_the_folder_is_read_or_written(fake, tmp_path):
 
 def test_a_method_stands_in_place_of_a_task(fake, tmp_path):
     (tmp_path / "a.tif").write_bytes(b"II*")
-    departures = ["The scale is typed by the user; the method asks for one from the file."]
+    departures = ["The scale is typed in; the method asks for one from the file."]
     measured = {**JOB["result"], "method": {"name": "Powder", "version": 2, "departures": departures}}
     versions = [{"number": 2, "state": "approved"}, {"number": 1, "state": "withdrawn"}]
     fake.answers["GET /methods"] = [

@@ -65,7 +65,6 @@ def test_a_result_is_taught_and_taken_back(visit, open_copy, teacher):
     assert abs(int(form.locator("[name=right]").input_value()) - 320) <= 4
     assert fits_both(page)
     form.locator("[name=reviewed]").check()
-    form.locator("[name=consent]").check()
     form.get_by_role("button", name="Use as training data").click()
     page.wait_for_url("**/datasets/**")
     page.locator("#status").wait_for(state="detached")

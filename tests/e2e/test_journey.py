@@ -214,7 +214,7 @@ def test_a_wrong_width_keeps_the_picture_which_goes_on_once_it_is_right(visit, p
     page.keyboard.press("Enter")
     page.wait_for_url("**/jobs/*/")
     result(page)
-    expect(page.locator(".head")).to_contain_text("10 nm/px (typed by the user)", use_inner_text=True)
+    expect(page.locator(".head")).to_contain_text("10 nm/px (typed in)", use_inner_text=True)
 
 
 def test_settings_change_the_analysis_at_the_same_address(visit, discs):

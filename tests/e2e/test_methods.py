@@ -22,6 +22,10 @@ def head(site, data_folder):
 
 def save_method(page, open_copy, head, name):
     """Save a result of `discs` as a method, whose page is open then."""
+    page.goto("/laboratory/")
+    page.get_by_label("Quality").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("link", name="Quality", exact=True)).to_be_visible()
     open_copy(page=page, owner=head)
     result(page)
     open_tab(page, "Details")
@@ -39,7 +43,7 @@ def test_a_result_is_saved_approved_and_followed(visit, open_copy, head, discs, 
     assert fits_both(page)
     page.get_by_text("Change this draft").click()
     page.get_by_label("from the file", exact=True).check()
-    page.get_by_label("typed by the user").uncheck()
+    page.get_by_label("typed in").uncheck()
     page.get_by_label("Least number of images of a sample").fill("3")
     page.get_by_role("button", name="Change the draft").click()
     expect(page.locator(".facts-list").first).to_contain_text("from the file")
@@ -62,7 +66,7 @@ def test_a_result_is_saved_approved_and_followed(visit, open_copy, head, discs, 
     page.set_input_files("#files", str(discs))
     line = page.locator("#method")
     expect(line).to_contain_text("Discs, version 1, approved", timeout=60_000)
-    expect(line).to_contain_text("The scale is typed by the user; the method asks for one from the file.")
+    expect(line).to_contain_text("The scale is typed in; the method asks for one from the file.")
     assert fits_both(page)
 
 

@@ -102,7 +102,11 @@ def test_the_tools_are_in_sight_and_hide_no_answer(page):
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     last = page.locator("main").bounding_box()
     assert last["y"] + last["height"] <= bar["y"]
-    for act in ("undo", "alike"):  # what has no room is reached by a scroll sideways
-        page.locator(f"[data-act={act}]").scroll_into_view_if_needed()
-        box = page.locator(f"[data-act={act}]").bounding_box()
+    more = page.locator("[data-rule] > summary")
+    for each in (page.locator("[data-act=undo]"), more):  # what has no room is reached by a scroll sideways
+        each.scroll_into_view_if_needed()
+        box = each.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    more.click()
+    box = page.locator("[data-rule] > div").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] >= 0

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from scipy import ndimage
 
 from segmentation.core.analysis import Analysis, AnalysisSettings
@@ -38,7 +38,6 @@ SEED, QUALITY = 5, 75  # of the noise; of the JPEG in a TIFF
 SMALL = 300, 200  # px, twice as many as the page shows
 FIGURE = "figure.png", 1400, 256  # its width in px, and its number of colours
 CAPTION = "Rendered by DeepSegm, not acquired."
-SKY, GROUND = (86, 180, 233), (14, 17, 19)
 
 
 def draw_bubbles(rng: np.random.Generator) -> Field:
@@ -152,12 +151,10 @@ def write_figure(result: Analysis, folder: Path) -> Path:
 
 
 def panels(kind: str, result: Analysis) -> dict[str, NDArray[np.uint8]]:
-    """The middle of an example, half as it is and half as its result shows it; of particles also the whole way."""
+    """The middle of an example, half as it is and half as its result shows it."""
     plain, coloured = (middle(picture) for picture in before_and_after(result, SHAPE[0] * 3 // 2))
     half = np.concatenate([plain[:, : SMALL[0] // 2], coloured[:, SMALL[0] // 2 :]], axis=1)
-    if kind in DRAWN:
-        return {kind: half}
-    return {kind: half, "image": plain, "outlines": coloured, "histogram": histogram(result)}
+    return {kind: half}
 
 
 def middle(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -166,21 +163,6 @@ def middle(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     left, top = (picture.shape[1] - wide) // 2, (picture.shape[0] - tall) // 2
     cut = Image.fromarray(picture[top : top + tall, left : left + wide])
     return np.asarray(cut.resize(SMALL, Image.Resampling.LANCZOS))
-
-
-def histogram(result: Analysis) -> NDArray[np.uint8]:
-    """The sizes of the counted particles as bars on the dark ground of a picture."""
-    sizes = result.table.columns["min_feret_nm"][result.table.columns["kept"]]
-    counts, edges = np.histogram(sizes, np.arange(0, 401, 25))
-    drawing = Image.new("RGB", SMALL, GROUND)
-    pen, font, pitch = ImageDraw.Draw(drawing), ImageFont.load_default(size=15), (SMALL[0] - 20) / len(counts)
-    for number, count in enumerate(counts.tolist()):
-        left = 10 + number * pitch
-        pen.rectangle((left + 1, 168 - 150 * count / counts.max(), left + pitch - 2, 168), fill=SKY)
-    for size in (0, 100, 200, 300):
-        text = f"{size} nm" if size else "0"
-        pen.text((10 + size / edges[-1] * (SMALL[0] - 20), 184), text, fill="white", font=font, anchor="mm")
-    return np.asarray(drawing)
 
 
 if __name__ == "__main__":

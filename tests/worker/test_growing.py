@@ -18,7 +18,7 @@ from segmentation.services.results import pooling, samples
 from .test_run_sample import files_of, pooled, run, squares  # noqa: F401
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
-TYPED = "The scale is typed by the user; the method asks for one from the file."
+TYPED = "The scale is typed in; the method asks for one from the file."
 
 
 @pytest.fixture

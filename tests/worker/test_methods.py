@@ -22,7 +22,7 @@ from worker.results import with_method
 from worker.tasks import do_analyses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]
-SCALE = "The scale is typed by the user; the method asks for one from the file."
+SCALE = "The scale is typed in; the method asks for one from the file."
 
 
 @pytest.fixture

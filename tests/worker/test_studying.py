@@ -73,7 +73,7 @@ def test_its_numbers_are_those_of_scipy(method, alice):
 
 
 def test_the_report_has_every_input_and_says_what_was_not_measured(method, alice):
-    departs = "The scale is typed by the user; the method asks for one from the file."
+    departs = "The scale is typed in; the method asks for one from the file."
     every = rows()
     every[4]["departures"] = [departs]
     study = made(method, alice, rows=every)

@@ -34,7 +34,7 @@ def verdict(gap: float, p: float | None, least: float | None) -> str:
     if gap < ALIKE:
         return "hardly differ"
     if p is not None and p >= SIGNIFICANCE:
-        return "differ no more than chance explains"
+        return "differ no more than by chance"
     return "differ somewhat" if gap < CLEAR else "differ clearly"
 
 

@@ -16,6 +16,7 @@ from math import nan
 
 import numpy as np
 
+from ..settings import regions_of
 from .geometry import (
     BOUNDARY,
     SMALLEST,
@@ -33,7 +34,7 @@ from .geometry import (
     to_edge,
     without_boundary,
 )
-from .patches import BadEdit, Object, Patch, Points, points_of
+from .patches import BadEdit, Object, Patch, Points, RegionList, points_of
 from .runs import Runs, no_runs, piece_numbers, runs_in, runs_of, unite_runs
 from .shape_pixels import polygon_spans, stroke_spans
 from .time_limit import check_time
@@ -76,6 +77,11 @@ def set_aside(now: WorkingLabels, ids: Sequence[int], reason: str) -> Patch:
         raise BadEdit("A reason has 1 to 40 characters.")
     objects = {number: now.objects[number]._replace(reason=reason.strip()) for number in now.checked_ids(ids)}
     return now.patch_to(no_runs(), objects)
+
+
+def ignore(now: WorkingLabels, regions: RegionList) -> Patch:
+    """These are all regions to ignore: what lies in them, at least by half, does not count."""
+    return Patch(next_id=now.next_id, regions=[[list(corner) for corner in region] for region in regions_of(regions)])
 
 
 def review(now: WorkingLabels, ids: Sequence[int]) -> Patch:
@@ -329,7 +335,8 @@ def assign(
         item = now.objects[now.checked_ids([number])[0]].confirmed()
     if ground:
         pixels, _ = now.runs_under(pixels)
-        pixels = pixels[pixels[:, 2] == 0]
+        free = [0, *(left_out for left_out, data in now.objects.items() if data.reason)]
+        pixels = pixels[np.isin(pixels[:, 2], free)]
     if not len(pixels):
         raise BadEdit(NO_PIXEL)
     return now.patch_to(_with_id(pixels, number), {number: item})

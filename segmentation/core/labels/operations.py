@@ -11,8 +11,9 @@ from copy import copy
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
+from ..settings import REGIONS_FORM, regions_of
 from . import edits, guided
 from .patches import BadEdit, Patch, apply_patches
 from .segmentation import Segmentation
@@ -28,6 +29,7 @@ Numbers = Annotated[list[_Number], Field(min_length=1, description="a list of nu
 Points = Annotated[_Point | list[_Point], Field(description="[x, y], or a list of such points")]
 Lines = Annotated[list[list[_Point]], Field(min_length=1, description="a list of lines, each a list of points [x, y]")]
 Radius = Annotated[int | float, Field(description="a number")]
+Regions = Annotated[Any, BeforeValidator(regions_of), Field(description=REGIONS_FORM)]
 Text = Annotated[str, Field(description="a text")]
 Boolean = Annotated[bool, Field(description="true or false")]
 Entries = Mapping[str, Any]  # an operation's entries: name -> type
@@ -78,6 +80,7 @@ OPERATIONS: dict[str, tuple[Callable[..., Patch], Entries, Entries]] = {
     ),
     "fill": (edits.fill, {"ids": Numbers}, {}),
     "class": (edits.reclassify, {"ids": Numbers, "class": Text}, {}),
+    "ignore": (edits.ignore, {"regions": Regions}, {}),
 }
 ARGUMENTS = {"id": "number", "class": "name"}  # entry -> argument of the functions, where the names differ
 

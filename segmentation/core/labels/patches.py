@@ -23,6 +23,7 @@ MOST_RUNS = 1 << 22  # of a stored patch
 MOST_POINTS = 2000  # of a line or polygon
 LARGEST_COORDINATE = 1e6  # px; no image is so wide
 Points = Sequence[Sequence[float]]
+RegionList = Sequence[Points]
 
 
 class BadEdit(ValueError):
@@ -56,14 +57,19 @@ class Patch:
 
     runs: the pixels whose id changes, with their new ids; compressed in memory, because a log has many patches.
     objects: the new data of every changed object, by its id; None for an object that no longer exists. next_id: the
-    first free id afterwards.
+    first free id afterwards. regions: all regions to ignore afterwards, each a list of corners (x, y); None if they do
+    not change.
     """
 
     def __init__(
-        self, runs: Runs | None = None, objects: Mapping[int, Object | None] | None = None, next_id: int = 1
+        self,
+        runs: Runs | None = None,
+        objects: Mapping[int, Object | None] | None = None,
+        next_id: int = 1,
+        regions: RegionList | None = None,
     ) -> None:
         self._packed = compress_runs(no_runs() if runs is None else runs)
-        self.objects, self.next_id = objects or {}, next_id
+        self.objects, self.next_id, self.regions = objects or {}, next_id, regions
 
     @property
     def runs(self) -> Runs:
@@ -89,7 +95,8 @@ class Patch:
 
     def _others(self) -> dict[str, Any]:
         objects = {str(number): item and item.as_list() for number, item in self.objects.items()}
-        return {"objects": objects, "next": self.next_id}
+        regions = {} if self.regions is None else {"regions": self.regions}
+        return {"objects": objects, "next": self.next_id, **regions}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Patch:
@@ -105,7 +112,7 @@ class Patch:
             if runs.dtype.kind != "i" or runs.shape[1:] != (3,) or runs.min(initial=0) < 0 or runs.max(initial=0) >> 31:
                 raise ValueError("no runs")
             objects = {int(number): _object(item) for number, item in content["objects"].items()}
-            return cls(runs.astype(np.int32), objects, int(content["next"]))
+            return cls(runs.astype(np.int32), objects, int(content["next"]), content.get("regions"))
         except (KeyError, TypeError, ValueError, AttributeError, zlib.error) as error:
             raise BadEdit("This is not an edit of DeepSegm: export it again.") from error
 

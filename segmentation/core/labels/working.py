@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import Box, Floats, Labels
-from .patches import BadEdit, Object, Patch, check_fits
+from .patches import BadEdit, Object, Patch, RegionList, check_fits
 from .runs import Numbers, Runs, Strip, cut_at_rows, join_runs, no_runs, piece_numbers, runs_of
 from .segmentation import Segmentation
 from .time_limit import check_time
@@ -27,7 +27,8 @@ class WorkingLabels:
     """The outlines of a Segmentation. A correction gives a new object, which shares all strips that do not change.
 
     shape: (H, W). strips: the labels, STRIP_ROWS rows each. objects: the data of every existing object, by its id. The
-    other fields are those of the Segmentation; `rows` is the number of analysed rows, without the data bar.
+    other fields are those of the Segmentation; `rows` is the number of analysed rows, without the data bar. regions:
+    the regions to ignore, each a list of corners (x, y).
     """
 
     shape: tuple[int, int]
@@ -38,6 +39,7 @@ class WorkingLabels:
     next_id: int
     used: Mapping[str, Any] = field(default_factory=dict)
     maps: Mapping[str, NetworkMap] = field(default_factory=dict)
+    regions: RegionList = ()
 
     @classmethod
     def of(cls, result: Segmentation) -> WorkingLabels:
@@ -203,16 +205,17 @@ class WorkingLabels:
 
     def after(self, patches: Iterable[Patch]) -> WorkingLabels:
         """The outlines after the patches, in their order; raises BadEdit if one does not fit."""
-        now, objects, next_id = self, dict(self.objects), self.next_id
+        now, objects, next_id, regions = self, dict(self.objects), self.next_id, self.regions
         for patch in patches:
             check_time()
             check_fits(patch, self.shape)
             now, next_id = now.overwritten(patch.runs), max(next_id, patch.next_id)
+            regions = regions if patch.regions is None else patch.regions
             for number, item in patch.objects.items():
                 objects.pop(number, None)
                 if item is not None:
                     objects[number] = item
-        return replace(now, objects=objects, next_id=next_id)
+        return replace(now, objects=objects, next_id=next_id, regions=regions)
 
     def patch_to(self, new_runs: Runs, data: Mapping[int, Object | None]) -> Patch:
         """The patch that gives the pixels of `new_runs` their ids. data: the new data of some objects; None for deleted
@@ -234,7 +237,9 @@ class WorkingLabels:
         """The patch that takes back `patch`, which was not yet applied to these outlines. Ids that `patch` gave are not
         given again."""
         runs, _ = self.runs_under(patch.runs)
-        return Patch(join_runs(runs, self.width), {id_: self.objects.get(id_) for id_ in patch.objects}, patch.next_id)
+        objects = {number: self.objects.get(number) for number in patch.objects}
+        regions = None if patch.regions is None else self.regions
+        return Patch(join_runs(runs, self.width), objects, patch.next_id, regions)
 
 
 def _areas(runs: Runs, ids: Numbers) -> NDArray[np.int64]:

@@ -26,5 +26,5 @@ class Source(StrEnum):
     READ = "read", "read from the image", "bar in the image"
     DATA_BAR = "data bar", "read from the image and confirmed", "bar in the image"
     DRAWN = "drawn", "drawn on the scale bar", "drawn line"
-    TYPED = "typed", "typed by the user", "typed width"
+    TYPED = "typed", "typed in", "typed width"
     NONE = "none", "not known", ""

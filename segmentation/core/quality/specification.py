@@ -16,7 +16,7 @@ LONGEST_TITLE = 120
 Title = Annotated[str, AfterValidator(lambda text: clean_text(text, LONGEST_TITLE))]
 # Words for a verdict on the whole specification, and on its requirements.
 VERDICTS = {"passes": "Passes", "fails": "Fails", "undecided": "Undecided"}
-REQUIREMENT_VERDICTS = {"passes": "met", "fails": "not met", "undecided": "not decided"}
+REQUIREMENT_VERDICTS = {"passes": "met", "fails": "not met", "undecided": "open"}
 
 # The numbers of particles that forms of limits offer, the most usual ones first.
 USUAL_LIMITS = ("median", "d10", "d90", "fraction_100nm", "n_kept")
@@ -75,8 +75,9 @@ def conclusion(specification: Specification, conformity: Conformity, *, of_mater
     end, title_words = REQUIREMENT_VERDICTS[conformity.verdict], ", ".join(titles)
     requirements = f"requirement{'' if total == 1 else 's'} of {specification.name_in_sentence}"
     if len(titles) == total:
-        every = "the" if total == 1 else "both" if total == 2 else f"all {total}"
-        counted = f"{every} {requirements} {'is' if total == 1 else 'are'} {end}"
+        every = "both" if total == 2 else f"all {total}"
+        one = f"the requirement of {specification.name_in_sentence} on the {title_words}"
+        counted = f"{one} is {end}" if total == 1 else f"{every} {requirements} are {end}"
     else:
         counted = f"{len(titles)} of {total} {requirements} {'is' if len(titles) == 1 else 'are'} {end} ({title_words})"
     probability = conformity.at_least

@@ -29,13 +29,13 @@ from .entries import Entry
 # Colours by their use; GREYS has those of a figure without colours.
 INK = "#22262b"
 FAINT = "#9aa4ae"
-WARNED = "#b3261e"
+WARNED, DOUBTED = "#b3261e", "#7a4b00"  # "Do not use" and "Look at the picture", as on pages
 BAR = "#6b7f94"
 MEDIAN = "#0072b2"
 MEAN = "#d55e00"
 AREA = "#009e73"
 BLACK = "#222222"
-GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK}
+GREYS = {INK: BLACK, MEDIAN: BLACK, MEAN: BLACK, AREA: "#6b6b6b", BAR: "#a0a0a0", WARNED: BLACK, DOUBTED: BLACK}
 LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey
 LETTER_WIDTH = 0.56  # width of a letter, as a share of its height
 # Gaps between a legend and bars or lines, as shares of the width and the height of the Axes.
@@ -283,7 +283,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     ax.ticklabel_format(style="plain", useOffset=False)
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    ax.xaxis.set_major_locator(MaxNLocator(max(3, min(8, letters_in(ax) // 7)), steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(MaxNLocator(max(4, min(8, letters_in(ax) // 5)), steps=[1, 2, 5, 10]))
     low, high, margin = bars.edges[0], bars.edges[-1], 0.04 * (bars.edges[-1] - bars.edges[0])
     ax.set_xlim(0.0 if low < 0.35 * high else low - margin, high + margin)
     size = np.linspace(max(ax.get_xlim()[0], 1e-3 * high), high, 300)
@@ -303,7 +303,7 @@ def draw_histogram(ax: Axes, distribution: Distribution, letter: str = "") -> No
     elif fit is not None:
         ax.plot([], [], " ", label="log-normal: poor fit")
     ax.set_ylim(0, 1.05 * highest)
-    columns, font = 4 if letters_in(ax) > 70 else 1, sheet.font * min(1.0, letters_in(ax) / 22)
+    columns, font = 4 if letters_in(ax) > 70 else 2, sheet.font * min(1.0, letters_in(ax) / 34)
     set_chart_legend(
         ax, ncols=columns, fontsize=font, handlelength=1.2, handletextpad=0.4, columnspacing=1.2, labelspacing=0.2
     )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..labels.geometry import Box
 from ..labels.operations import Corrections, Step
-from ..labels.patches import BadEdit, Object
+from ..labels.patches import BadEdit
 from ..labels.runs import Runs, cut_at_rows, runs_of
 from ..labels.segmentation import Provenance, Segmentation
 from ..labels.working import STRIP_ROWS, WorkingLabels
@@ -190,6 +190,7 @@ class CorrectedObjects:
     remeasured: the objects whose pixels changed; None for an object too large to be measured here.
     rows: the rows of changed and new objects; None for a deleted one.
     pixels: only for classes of pixels: the number of counted pixels of each.
+    region_reasons: of the objects that lay in a region before all corrections, the reason of it.
     """
 
     stored: StoredObjects
@@ -201,24 +202,28 @@ class CorrectedObjects:
     remeasured: Mapping[int, RemeasuredObject | None] = field(default_factory=dict)
     rows: Mapping[int, Row | None] = field(default_factory=dict)
     pixels: Mapping[int, float] = field(default_factory=dict)
+    region_reasons: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stored: StoredObjects, original: WorkingLabels, conditions: MeasuringConditions) -> CorrectedObjects:
-        """The objects of a result without corrections. original: its labels."""
+        """The objects of a result without corrections of outlines. original: its labels."""
         stored_boxes, areas = _boxes_and_areas(original)
-        pixels: dict[int, float] = {}
         if conditions.task.semantic:
-            ignored = uncounted(original.used, conditions.settings.ignore)
-            pixels = dict.fromkeys(areas, 0.0)
-            for strip in original.strips if ignored else ():
-                runs = cut_at_rows(runs_of(strip.starts, strip.ends, strip.ids), original.width)
-                _add_to_sums(pixels, runs, _counted_pixels(runs, ignored, original.width), 1)
-            pixels = pixels if ignored else dict(areas)
-        return cls(stored, conditions, stored_boxes, pixels=pixels)
+            pixels = _pixels_outside(original, areas, uncounted(original.used, conditions.settings.ignore))
+            return cls(stored, conditions, stored_boxes, pixels=pixels)
+        reasons = dict[int, str]()
+        # The first reason is entered last, so that it holds where several do.
+        for reason, regions in reversed(regions_by_reason(original.used, conditions.settings.ignore).items()):
+            outside = _pixels_outside(original, areas, regions)
+            reasons |= {number: reason for number, area in areas.items() if area - outside[number] >= INSIDE * area}
+        return cls(stored, conditions, stored_boxes, region_reasons=reasons)
 
-    def is_continued_by(self, corrections: Corrections) -> bool:
-        """Whether the corrections of this state are the first `count` of these corrections."""
+    def is_continued_by(self, corrections: Corrections, conditions: MeasuringConditions) -> bool:
+        """Whether the corrections of this state are the first `count` of these corrections, and it ignores the same
+        regions."""
         steps = corrections.steps
+        if self.conditions.settings.ignore != conditions.settings.ignore:
+            return False
         return self.count <= len(steps) and (not self.count or steps[self.count - 1] is self.last)
 
     def with_corrections(self, corrections: Corrections) -> CorrectedObjects:
@@ -231,6 +236,8 @@ class CorrectedObjects:
         later_boxes, repainted_ids, changed_ids = dict(self.later_boxes), set[int](), set[int]()
         pixels = dict(self.pixels)
         width, ignored = corrections.now.width, uncounted(corrections.now.used, self.conditions.settings.ignore)
+        if not self.count:
+            changed_ids.update(self._moved_ids)
         for step in new:
             changed_ids.update(step.patch.objects)
             after, before = step.patch.runs, step.before.runs
@@ -250,6 +257,13 @@ class CorrectedObjects:
         remeasured = {object_id: entry for object_id, entry in remeasured.items() if entry is not _UNCHANGED}
         state = replace(state, remeasured=remeasured)
         return replace(state, rows=state._rows_after(corrections, changed_ids))
+
+    @cached_property
+    def _moved_ids(self) -> frozenset[int]:
+        """The objects that the present regions leave out and the result did not, or the other way round."""
+        stored = {int(number) for number in self.stored.ids[self.stored.reasons == str(Reason.IGNORED)]}
+        ignored = {number for number, reason in self.region_reasons.items() if reason == Reason.IGNORED}
+        return frozenset(stored ^ ignored)
 
     # ---- objects with other pixels -------------------------------------------------------------------
 
@@ -325,7 +339,10 @@ class CorrectedObjects:
             rows.pop(object_id, None)
             if object_id not in now.objects:
                 rows |= {object_id: None} if object_id in self.stored.places else {}
-            elif object_id in self.remeasured or not _is_equal(now.objects[object_id], original.objects.get(object_id)):
+                continue
+            before = original.objects.get(object_id)
+            is_same = before is not None and now.objects[object_id].as_list() == before.as_list()  # NaN equals NaN
+            if not is_same or object_id in self.remeasured or object_id in self._moved_ids:
                 changed.append(object_id)
         for object_id, reason in zip(changed, self._reasons(corrections, changed), strict=True):
             rows[object_id] = self._row(now, object_id, reason)
@@ -379,18 +396,9 @@ class CorrectedObjects:
         other pixels are known only after the full measurement.
         """
         stored, entry = self._stored_reason(object_id), self.remeasured.get(object_id)
-        by_others = {str(Reason.FAINT), str(Reason.GAP)}
-        if entry is not None:
-            return entry.region_reason or (stored if stored in by_others else "")
-        original_object = corrections.original.objects.get(object_id)
-        regions = regions_by_reason(corrections.now.used, self.conditions.settings.ignore)
-        if regions and ((original_object is not None and original_object.reason) or stored == Reason.UNLIKE):
-            box = self._box(object_id)
-            with suppress(BadEdit):  # its box is too large a part of the picture
-                part = None if box is None else CutOut.of(corrections.now, object_id, box)
-                stored = (_region_reason(part, regions) if part else "") or stored
-            return stored if stored in regions else ""
-        return stored if stored in by_others | {Reason.THIN, Reason.PIECE, *regions} else ""
+        region_reason = self.region_reasons.get(object_id, "") if entry is None else entry.region_reason
+        by_others = (Reason.FAINT, Reason.GAP) if entry else (Reason.FAINT, Reason.GAP, Reason.THIN, Reason.PIECE)
+        return region_reason or (stored if stored in by_others else "")
 
     def _filter_measures(self, now: WorkingLabels, object_id: int) -> dict[str, float]:
         """The measures of an object that decide whether it counts, lengths in px."""
@@ -444,8 +452,10 @@ class CorrectedObjects:
 
         The row of a deleted object is {"id", "gone": True}.
         """
-        changed_ids = {object_id for step in corrections.steps[since : self.count] for object_id in step.patch.objects}
-        if self.conditions.task.semantic and changed_ids:  # the shares of all classes change
+        later = corrections.steps[since : self.count]
+        changed_ids = {object_id for step in later for object_id in step.patch.objects}
+        other_regions = any(step.patch.regions is not None for step in later)
+        if other_regions or (self.conditions.task.semantic and changed_ids):  # the shares of all classes change
             changed_ids |= {*self.stored.places, *self.rows}
         return [row for object_id in sorted(changed_ids) if (row := self._row_or_gone(object_id))]
 
@@ -484,11 +494,6 @@ class CorrectedObjects:
 
 
 _UNCHANGED = RemeasuredObject({}, {}, [], None, 0, "")  # in place of an object with the same pixels as in the result
-
-
-def _is_equal(one: Object, other: Object | None) -> bool:
-    """Whether all data of both objects are equal; NaN equals NaN."""
-    return other is not None and one.as_list() == other.as_list()
 
 
 def _decisions(now: WorkingLabels, object_ids: Sequence[int]) -> Segmentation:
@@ -560,6 +565,15 @@ def _boxes_and_areas(labels: WorkingLabels) -> tuple[dict[int, Box], dict[int, i
     return boxes, areas
 
 
+def _pixels_outside(labels: WorkingLabels, areas: Mapping[int, int], regions: Sequence[Region]) -> dict[int, float]:
+    """The number of pixels of each object that lie in none of the regions, by id. areas: all pixels, by id."""
+    sums = dict.fromkeys(areas, 0.0)
+    for strip in labels.strips if regions else ():
+        runs = cut_at_rows(runs_of(strip.starts, strip.ends, strip.ids), labels.width)
+        _add_to_sums(sums, runs, _counted_pixels(runs, regions, labels.width), 1)
+    return sums if regions else {number: float(area) for number, area in areas.items()}
+
+
 def _boxes(runs: Runs, width: int) -> dict[int, Box]:
     """The box around the runs of each id but 0. Each run lies within one row."""
     runs = runs[runs[:, 2] > 0]
@@ -617,7 +631,8 @@ def _rows_of_classes(
     MOST_TRACED_PX the outlines stay as they were, because tracing them takes seconds.
     """
     now, original, stored = corrections.now, corrections.original, objects.stored
-    if now.objects == original.objects and _is_same_picture(now, original):
+    is_same = all(step.patch.regions is None for step in corrections.steps)
+    if is_same and now.objects == original.objects and _is_same_picture(now, original):
         return {}
     shares, sums, pixel = objects.shares(now), dict[int, float](), stored.nm_per_pixel or 1.0
     for object_id, data in now.objects.items():

@@ -22,7 +22,8 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Image, KeepInFrame, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
-from .charts import WARNED, Sheet
+from ..flags import DO_NOT_USE, LOOK, NOTE
+from .charts import DOUBTED, WARNED, Sheet
 from .fonts import BOLD, REGULAR, drawable_text, paragraph_markup, register_fonts, with_unbroken_units
 from .pdf import Mark, draw_marks, draw_words, marks_of
 from .wording import one_line, version
@@ -46,6 +47,7 @@ HEADING = ParagraphStyle(
 TITLE = ParagraphStyle("title", BODY, fontName=BOLD, fontSize=15, leading=19)
 LEAD = ParagraphStyle("lead", BODY, fontSize=10.5, leading=13.5)
 WARNING = ParagraphStyle("warning", LEAD, fontName=BOLD, textColor=HexColor(WARNED))
+STYLES = {NOTE: LEAD, LOOK: ParagraphStyle("doubt", WARNING, textColor=HexColor(DOUBTED)), DO_NOT_USE: WARNING}
 CELL = ParagraphStyle("cell", BODY, fontSize=SMALLEST_FONT, leading=11)
 RIGHT = ParagraphStyle("right", CELL, alignment=2)
 NUMBER = ParagraphStyle("number", BODY, fontName=BOLD, fontSize=15, leading=18)

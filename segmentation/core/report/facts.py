@@ -100,16 +100,12 @@ def settings_used(sample: SampleAnalysis, member: Member) -> dict[str, Any]:
         for name in names_of_measuring
         if (value := record.settings.get(name)) not in (None, [])  # 0 is a setting
         and value is not False
-        and not _is_default_tilt(name, value)
+        # A tilt at its default need not be shown.
+        and not (name in TILT_SETTINGS and value == MeasurementSettings.model_fields[name].default)
     }
     values |= {"edges": "weighted" if edge_of(sample, member) == "weight" else "excluded", **chosen}
     ignored = {{"border_correction": "edges", **NAMES}.get(name, name) for name in sample.task.ignores}
     return {name: value for name, value in values.items() if name not in ignored}
-
-
-def _is_default_tilt(name: str, value: Any) -> bool:
-    """Whether this is a setting of the tilt at its default, which need not be shown."""
-    return name in TILT_SETTINGS and value == MeasurementSettings.model_fields[name].default
 
 
 def _measuring_words(record: AnalysisRecord, value: Any) -> Any:

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ..flags import warning_texts
+from ..flags import is_unusable, warning_texts
 from ..sample import SampleAnalysis
 from .caption import caption_of
-from .charts import INK, WARNED, Sheet
+from .charts import DOUBTED, INK, WARNED, Sheet
 from .embedded import Svg
 from .facts import main_settings, model_words
 from .file_options import ALL, FigureOptions
@@ -58,8 +58,9 @@ def draw(sample: SampleAnalysis, drawing: Drawing | None = None, options: Figure
     sheet = _lay_out(sample, names, drawing.shape, options)
     for position, (ax, name) in enumerate(zip(sheet.axes, names, strict=True)):
         draw_panel(name, ax, drawing, f"{ALL[position]}  " if len(names) > 1 else "")
-    if PANELS[names[0]].picture:
-        add_scale_bar(sheet.axes[0], drawing)
+    for ax, name in zip(sheet.axes[::2], names[::2], strict=False):  # the first of each row
+        if PANELS[name].picture:
+            add_scale_bar(ax, drawing)
     return sheet
 
 
@@ -90,7 +91,7 @@ def _page(sample: SampleAnalysis, panels_height: float, options: FigureOptions) 
     line_length = Sheet((1, 1), font=font).letters_per_line(WIDTH - 2 * MARGIN)
     warning, caption, style = [], [], {"color": INK}
     if any(flag.doubt for flag in sample.flags):  # else there is no warning
-        style = {"color": WARNED, "fontweight": "bold"}
+        style = {"color": WARNED if is_unusable(sample.flags) else DOUBTED, "fontweight": "bold"}
     if options.caption:
         bold_letters = int(0.88 * line_length)  # bold letters are broader
         warning = [line for words in warning_texts(sample.flags) for line in fill(words, bold_letters).split("\n")]

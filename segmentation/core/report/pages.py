@@ -23,8 +23,8 @@ from .document import (
     LEAD,
     NUMBER,
     SMALL,
+    STYLES,
     TITLE,
-    WARNING,
     WIDTH,
     Chart,
     FlexiblePart,
@@ -119,7 +119,7 @@ def _first_page(context: Context, sample: SampleAnalysis, summary: Summary) -> I
     yield space(5)
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
         sentence = notice.headline if notice.doubt else notice.text  # a note is shown in full, only here
-        yield paragraph(f"{notice.level}: {sentence}", WARNING if notice.doubt else LEAD)
+        yield paragraph(f"{notice.level}: {sentence}", STYLES[notice.level])
         yield paragraph(notice.text if notice.doubt else "", SMALL)
     yield space(6)
     yield from _picture(context)
@@ -238,7 +238,7 @@ def _second_page(context: Context, sample: SampleAnalysis, summary: Summary) -> 
     """The second page: the warnings again, all main numbers, method, settings, uncertainty,
     examples, signature."""
     for notice in summary.first_notices(sample.flags, pooled=sample.analysis is None):
-        yield paragraph(f"{notice.level}: {notice.headline}" if notice.doubt else "", WARNING)
+        yield paragraph(f"{notice.level}: {notice.headline}" if notice.doubt else "", STYLES[notice.level])
     if numbers := summary.main_numbers:
         has_ends = any(entry.ends for entry in numbers)
         yield heading("Numbers; 95 % intervals are in brackets" if has_ends else "Numbers")

@@ -54,13 +54,13 @@ def add_sheet(
     *,
     filters: bool = True,
 ) -> Any:
-    """Add a sheet whose first line `head` is bold, stays in view and has filters; returns it.
+    """Add a sheet whose first line `head` is bold and has filters; it and the first column stay in view; returns it.
 
     lines: the cells of each row: numbers, booleans, texts or dates. None, "" and numbers that are
     not finite leave a cell empty. widths: of the columns, in characters.
     """
     sheet = book.add_worksheet(title)
-    sheet.freeze_panes(1, 0)
+    sheet.freeze_panes(1, 1)
     for column, width in enumerate(widths or [max(10, len(name) + 3) for name in head]):
         sheet.set_column(column, column, width)
     sheet.write_row(0, 0, head, book.add_format({"bold": True}))

@@ -246,12 +246,12 @@ def agreement_words(between: Between | None) -> str:
     if not between or (between["share"] and "p" not in between):
         return ""
     if between.get("p", 1.0) >= SIGNIFICANCE:
-        return "The typical size differs between images no more than chance explains."
+        return "The images differ in their typical size no more than by chance."
     times = between.get("times", exp(between["sd"]))
     if times < 1.01:
-        return "The sizes differ between images more than chance explains, but the typical sizes by less than 1 %."
+        return "The sizes differ between images more than by chance, but the typical sizes by less than 1 %."
     difference = f"by a factor of {factor_words(times)}" if times >= LARGE_FACTOR else f"by {100 * (times - 1):.0f} %"
-    return f"The typical size differs {difference} between images: more than chance explains."
+    return f"The typical size differs {difference} between images, more than by chance."
 
 
 def corrected_images_words(corrected: Corrected | None) -> str:
@@ -291,7 +291,7 @@ def scale_range(low: float | None, high: float | None) -> str:
 def sample_scale(calibration: Mapping[str, Any], common: Calibration) -> str:
     """The pixel sizes of a sample with their sources and uncertainty.
 
-    Such as "5 nm/px (2 from the file, 1 typed by the user, ± 2 %)". calibration: as it is stored
+    Such as "5 nm/px (2 from the file, 1 typed in, ± 2 %)". calibration: as it is stored
     with a sample. common: the least certain calibration of its images.
     """
     counts = {Source(source).words: n for source, n in calibration["sources"].items() if source != Source.NONE}

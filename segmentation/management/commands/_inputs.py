@@ -201,11 +201,7 @@ def calibration_from_pixel_size(text: str) -> Callable[[int], Calibration]:
         raise argparse.ArgumentTypeError(
             f"{text!r} can mean two sizes, one a thousand times the other: leave the comma out"
         )
-    return partial(_calibration_of_pixel, nm, text.strip())
-
-
-def _calibration_of_pixel(nm: float, typed: str, columns: int) -> Calibration:
-    return Calibration.of_pixel(nm, typed=typed)
+    return lambda columns: Calibration.of_pixel(nm, typed=text.strip())
 
 
 def sample_name(text: str) -> str:

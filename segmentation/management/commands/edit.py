@@ -20,6 +20,7 @@ class Command(BaseCommand):
         "Correct segmentation.npz of a result by the operations in FILE.json, a list such as"
         ' [{"op": "delete", "ids": [7]}, {"op": "split", "id": 9, "line": [[10, 4], [10, 30]]}], and write it to OUT;'
         f" `measure OUT --images DIR` measures it. Operations: {', '.join(OPERATIONS)}, {UNDO}, {REDO}."
+        " `ignore` changes no outline: give the regions to `measure`, as --ignore."
     )
     requires_system_checks = []
 

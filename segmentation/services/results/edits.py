@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import accumulate
 from threading import Lock, Thread
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -43,7 +44,7 @@ MAPS_THREAD = "maps of the network"  # name of the thread of `preload_maps`
 MOST_CACHED = 2  # results whose corrected outlines stay in memory between two requests
 UNREADABLE = (UnusableSegmentation, FileNotFoundError)
 NOT_DONE = "Only a finished result can be corrected."
-FIXED = "This result is a version, which stays as it is: make another one with revisions, then correct that."
+FIXED = "This result has become a version, which stays as it is. Load the page again to correct a further version."
 NO_OUTLINES = "The outlines of this result are not stored: analyse the image again, then correct that result."
 ALTERED = f"The log of corrections was altered, so the corrected outlines are not known: see `{COMMAND} audit verify`."
 TOO_LONG = f"These operations take more than {LONGEST_SECONDS:g} s: send fewer at once."
@@ -170,7 +171,9 @@ def _outlines(job: Job) -> WorkingLabels:
         raise Refused(NO_OUTLINES if job.is_done else NOT_DONE, 409)
     file = job.segmentation.file
     try:
-        return open_outlines(lambda: file.storage.open(file.name, "rb"), job.segmentation.get_provenance())
+        outlines = open_outlines(lambda: file.storage.open(file.name, "rb"), job.segmentation.get_provenance())
+        # `Job.settings` has the present regions: those of before the corrections where none of these changes them.
+        return replace(outlines, regions=job.get_settings().as_dict()["ignore"])
     except UNREADABLE as error:
         raise Refused(NO_OUTLINES, 409) from error
 
@@ -224,7 +227,8 @@ def _add_edits(job: Job, base: int, operations: list[Any], **who: Any) -> list[E
     with transaction.atomic():
         unchanged = Job.objects.filter(pk=job.pk, state=Job.State.DONE, edit_count=base, fixed=False)
         counts = {"edit_count": F("edit_count") + len(rows), "edit_bytes": F("edit_bytes") + size}
-        changed = unchanged.update(**counts, edit_hash=rows[-1].hash)
+        job.settings = {**job.settings, "ignore": corrections.now.regions}
+        changed = unchanged.update(**counts, edit_hash=rows[-1].hash, settings=job.settings)
         if changed:
             Edit.objects.bulk_create(rows)
     if not changed:

@@ -135,13 +135,9 @@ def _unmade_numbers(result: Result, name: str) -> Measuring | Sample | None:
     """
     if isinstance(result, Sample):
         return result if result.state != Sample.State.DONE and name in unwritten_files(result) else None
-    return None if name in _page_files(result) else ask_for_numbers(result)
-
-
-def _page_files(job: Job) -> set[str]:
-    """The names of the files that the page of a job shows at once, even if they lack the last
-    corrections."""
-    return {name for name, export in files_of_kind(job).items() if export.for_the_page and export.stored}
+    # The page shows these at once, even if they lack the last corrections.
+    page_files = {name for name, export in files_of_kind(result).items() if export.for_the_page and export.stored}
+    return None if name in page_files else ask_for_numbers(result)
 
 
 def _waited_until(numbers: Measuring | Sample, seconds: float) -> Measuring | Sample | None:

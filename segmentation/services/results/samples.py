@@ -31,7 +31,6 @@ from .jobs import (
     fields_for_pooling,
     file_hashes,
     read_bar_again,
-    rerun_job,
     settings_for_image,
 )
 from .models_offered import check_model
@@ -415,8 +414,8 @@ def ignore_in_sample(*, sample: Sample, job: Job, account: Any = None) -> None:
 
 @transaction.atomic
 def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
-    """Measure an image of a sample with a scale or with regions that the user has given; the new job counts
-    instead of the present one. Returns the job that counts."""
+    """Measure an image of a sample with a scale that the user has given; the new job counts instead of the
+    present one. Returns the job that counts."""
     lock(job.sample, GONE)
     growing.check_not_closed(job.sample)
     counted_job = job.sample.members.filter(micrograph=job.micrograph_id).first() or job
@@ -426,18 +425,6 @@ def scale_image(*, job: Job, settings: AnalysisSettings) -> Job:
     new.save(force_insert=True)
     refresh_after_commit(job.sample_id)
     return new
-
-
-def rerun_image(*, job: Job, settings: AnalysisSettings, again: bool = False, **who: Any) -> Job:
-    """Make a new job for the image of a job, as `rerun_job` does. Where only the ignored regions change of an image
-    that counts in an open sample of the caller, the new job counts there instead, as a correction does.
-    Arguments: as for `rerun_job`."""
-    sample, regions = job.sample, settings.measurement.ignore
-    is_correction = settings == job.get_settings().replaced(ignore=regions) != job.get_settings()
-    counts = sample is not None and not sample.closed and sample.members.filter(pk=job.pk).exists()
-    if not again and is_correction and counts and job.is_changeable_by(who["user"], who["visitor"]):
-        return scale_image(job=job, settings=settings)
-    return rerun_job(job=job, settings=settings, again=again, **who)
 
 
 def _measured_again(job: Job, settings: AnalysisSettings) -> Job:

@@ -53,7 +53,8 @@ class Standing:
     cuts: by the place of a possible cut, the id of the object that it still divides. doubts: the
     doubtful outlines that change the numbers most, as in outlines.json, at most MOST_DOUBTS of
     doubt_count. examples: {"id", "title", "size"} of objects shown beside the numbers. offer: further
-    objects to which the last corrections could be applied, None without any.
+    objects to which the last corrections could be applied, None without any. regions: those to
+    ignore, as lists of corners [x, y].
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Standing:
     doubt_count: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
     offer: Offer | None = None
+    regions: Sequence[Any] = ()
 
 
 class OfferInImage(NamedTuple):
@@ -111,6 +113,7 @@ def standing(job: Job, since: int) -> Standing:
         doubt_count=len(doubts),
         examples=[example._asdict() for example in quick.examples],
         offer=pattern and offer_of(pattern, quick),
+        regions=corrections.now.regions,
     )
 
 
@@ -224,7 +227,7 @@ def _state_of(job: Job, corrections: Corrections | None) -> core.CorrectedObject
     file, conditions = _file_of(job), _conditions_of(job)
     stored, state = _recent.get(file.file.name) or (_stored(file), None)
     if corrections is not None:
-        if state is None or not state.is_continued_by(corrections):
+        if state is None or not state.is_continued_by(corrections, conditions):
             state = core.CorrectedObjects.of(stored, corrections.original, conditions)
         state = state.with_corrections(corrections)
     _recent.keep(file.file.name, (stored, state))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +15,11 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
+from django.core.files.base import File
 from django.core.files.storage import default_storage
+from django.core.serializers import deserialize
 from django.db import transaction
+from django.utils import timezone
 
 from ...core import tasks
 from ...core.errors import UserError
@@ -28,8 +32,9 @@ from ...core.micrograph.unpacking import OFFICE, OFFICE_ENTRY
 from ...core.micrograph.whole import check_complete
 from ...core.names import harmless_suffix
 from ...core.settings import DEFAULT_TASK
-from ...models import Arrival, Micrograph, SideFile, shown_name
+from ...models import Arrival, Job, Micrograph, Owned, SideFile, shown_name
 from ..ground import bounds, limits
+from ..ground.files import remove_files
 from ..ground.queue import INSPECTIONS, notify_workers
 from ..ground.refusal import Refused
 from ..ground.space import undo_failed_storing
@@ -38,6 +43,13 @@ from ..ground.space import undo_failed_storing
 # tests.examples).
 EXAMPLES = {DEFAULT_TASK: "sem-sample.tif"}
 EXAMPLES |= {task.name: f"{task.name}.tif" for task in tasks.every() if finders.find(f"sample/{task.name}.tif")}
+# By the SHA-256 of a picture: whose it is, and under which licence.
+SOURCES = {
+    "a2297bd4c78b2f684cea33b647987aecc595b9d36cbb54e52f2fa3c7ac854569": (
+        "gas-atomised powder, SEM (Cohn et al. 2021, doi.org/10.1007/s11837-021-04713-y; AMPIS, MIT licence);"
+        " no scale is published"
+    ),
+}
 
 NO_SIDE_FILE = "No microscope saves a file such as {name} beside an image: send the image alone."
 MANY_SIDES = f"An image has at most {MOST_SIDES} files of the microscope beside it: send only those that belong to it."
@@ -137,6 +149,38 @@ def checked_pages(text: str) -> str:
     except UserError as problem:
         raise Refused(str(problem)) from None
     return text
+
+
+def stored_example(kind: str) -> dict[str, Any]:
+    """The stored example of a kind of analysis, with new ids; {} if it has none. It is a real micrograph, analysed when
+    a version was made (python -m tests.examples.stored): "rows", the "files" of the folder static/sample/KIND by name,
+    "job" and the "sha256" of the picture."""
+    file = Path(settings.STATICFILES_DIRS[0], "sample", kind, "rows.json")
+    text = file.read_text() if file.is_file() else "{}"
+    for table in ("micrograph", "segmentation", "job"):
+        text = text.replace(f"{{{table}}}", str(uuid4()))
+    content: dict[str, Any] = json.loads(text)
+    return content
+
+
+def show_stored(kind: str, *, user: Any, visitor: UUID | None, address: str) -> Job:
+    """Make the stored example of a kind a result of the caller, who may correct it. Raises Refused (429, 507) as an
+    upload does."""
+    folder, content = Path(settings.STATICFILES_DIRS[0], "sample", kind), stored_example(kind)
+    size = sum((folder / name).stat().st_size for name in content["files"])
+    bounds.ask(Arrival, size=size, user=user, visitor=visitor, address=address)
+    bounds.ask(Job, among=Job.objects.none(), user=user, visitor=visitor, address=address)
+    fields = {**Job.fields_of(user, visitor, address), "created": timezone.now()}
+    with undo_failed_storing(lambda: remove_files(content["files"].values())), transaction.atomic():
+        Arrival.objects.create(**fields)
+        for name, stored_name in content["files"].items():
+            with (folder / name).open("rb") as file:
+                default_storage.save(stored_name, File(file))
+        for entry in deserialize("python", content["rows"]):
+            for name, value in fields.items() if isinstance(entry.object, Owned) else ():
+                setattr(entry.object, name, value)
+            entry.save(force_insert=True)
+    return Job.objects.get(pk=content["job"])
 
 
 @cache

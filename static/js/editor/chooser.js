@@ -3,8 +3,6 @@
 import { PAGE, json } from "./calls.js";
 import { button } from "../dom.js";
 
-const MOST_ALONE = 200; // requests: objects that are restored one by one at most
-
 export class Chooser {
   constructor(editor, panel) {
     Object.assign(this, { editor, panel });
@@ -42,26 +40,14 @@ export class Chooser {
     if (box) box.hidden = true;
   }
 
-  // Fills the box: a button for each reason and for deleted objects, and the measures that the objects have.
+  // Fills the box: a button for each reason, and the measures that the objects have.
   fill() {
     const { editor, panel } = this;
     const aside = Object.entries(editor.page.data.states).filter(([reason]) => reason);
     const buttons = aside.map(([reason, count]) => button(`${reason} (${count})`, () => editor.select(this.ids((each) => each.reason === reason))));
-    const gone = [...new Set(editor.history.filter(({ op }) => op === "delete").flatMap(({ ids }) => ids))].filter((id) => !editor.objects.has(id));
-    if (gone.length) buttons.push(button(`bring back what is gone (${gone.length})`, () => this.restore(gone)));
     panel.one("[data-reasons]").replaceChildren(...buttons);
     for (const option of panel.one("[data-below]").options) option.hidden = option.disabled = !this.ranked(option.value).length;
     this.limits();
-  }
-
-  // Restores deleted objects, if nothing lies in their place. If that is refused for all together, as after a merge,
-  // each is tried alone.
-  async restore(gone) {
-    const back = (await this.editor.run({ op: "restore", ids: gone })) ?? [];
-    if (!back.length) for (const id of gone.slice(0, MOST_ALONE)) if (await this.editor.run({ op: "restore", ids: [id] })) back.push(id);
-    this.editor.select(back);
-    this.editor.say(`${back.length} of ${gone.length} came back${back.length < gone.length ? "; other objects lie where the others were" : ""}.`);
-    this.fill();
   }
 
   ids(holds) {

@@ -14,7 +14,7 @@ import { Waiting } from "./waiting.js";
 const RADIUS = { first: 6, least: 0.5, most: 500 }; // px of the upload
 // Operations that can be drawn without the server; they may wait until it answers.
 const DRAWN_AT_ONCE = new Set(["delete", "set_aside", "restore", "reviewed", "paint", "erase", "draw", "undo"]);
-const NO_SERVER = "This needs the server, which does not answer now. Delete, leave out, confirm, brush, eraser and draw go on.";
+const NO_SERVER = "This needs the server, which does not answer now. Leave out, confirm, brush, eraser and draw go on.";
 
 export class Editor {
   // page: the ResultPage (viewer.js). This reads its objects, selected, data, cuts, doubt, drawing and facts, and calls
@@ -263,7 +263,7 @@ export class Editor {
     const ids = [...this.selected];
     if (!ids.length && name !== "undo" && name !== "redo") return this.say(this.semantic ? "" : `Select a ${this.facts.thing} first.`);
     const actions = {
-      delete: () => this.run({ op: "delete", ids }),
+      aside: () => this.panel.setAside(ids),
       merge: () => (ids.length < 2 ? this.say(`Select two ${this.facts.things} to merge.`) : this.run({ op: "merge", ids, ...this.boundary }).then((made) => made && this.select(made))),
       right: () => this.right(ids),
       count: () => this.count(ids),
@@ -288,7 +288,7 @@ export class Editor {
   async count(ids) {
     const aside = ids.filter((id) => !this.objects.get(id)?.kept);
     const { ignored, things } = this.facts;
-    if (aside.some((id) => this.objects.get(id)?.reason === ignored)) return this.say(`${this.page.data.regions.length === 1 ? "The region is" : "The regions are"} ignored: count ${things} in it again below the picture.`);
+    if (aside.some((id) => this.objects.get(id)?.reason === ignored)) return this.say(`The region of these ${things} is ignored: choose “Ignore a region”, then the region.`);
     return aside.length ? this.run({ op: "restore", ids: aside }) : this.say("This counts already.");
   }
 
@@ -320,16 +320,10 @@ export class Editor {
     return null;
   }
 
-  // Makes a version that ignores one more region of the picture.
-  async ignore(region) {
-    const { regions } = this.page.data;
-    const ignore = [...regions, region];
-    this.drawing.ignore(ignore);
-    await this.stored("The picture is measured once all corrections are saved.");
-    this.say("Measuring without this region …");
-    const headers = { ...PAGE, "X-CSRFToken": tokenOf(document), "Content-Type": "application/json" };
-    const answer = await json(this.facts.revisions, { method: "POST", headers, body: JSON.stringify({ ignore }) }).catch((error) => this.say(error.message));
-    return answer ? this.page.openVersion(answer.page) : this.drawing.ignore(regions);
+  // These are all regions of the picture that are ignored.
+  ignore(regions) {
+    this.page.showRegions(regions);
+    return this.run({ op: "ignore", regions });
   }
 
   // Opens the image before or after this one in its sample, with the tools open.

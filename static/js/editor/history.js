@@ -11,7 +11,7 @@ export function editsElsewhere(edits, { author, visitor }) {
 export function operationWords({ op, ids = [], id, reason }, { thing, things }) {
   const many = id !== undefined ? [id] : ids;
   const of = many.length > 1 ? ` of ${many.length} ${things}` : many.length ? ` of ${thing} ${many[0]}` : "";
-  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `leaving out${reason ? ` (${reason})` : ""}`, reviewed: "confirmation", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", area: "change of an area", add: `added ${thing}` };
+  const words = { delete: "deletion", smooth: "smoothing", fill: "filling holes", split: "splitting", restore: "counting again", set_aside: `leaving out${reason ? ` (${reason})` : ""}`, reviewed: "confirmation", merge: "merging", class: "change of class", draw: "outline", paint: "brush stroke", erase: "erasing", area: "change of an area", add: `added ${thing}`, ignore: "change of the regions to ignore" };
   return `${words[op] ?? op}${of}`;
 }
 

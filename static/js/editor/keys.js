@@ -4,7 +4,7 @@ import { takesKeys } from "../dom.js";
 import { modified } from "../viewport.js";
 
 const TOOLS = { v: "select", l: "lasso", b: "brush", e: "eraser", d: "draw", s: "split", j: "join", o: "circle", a: "add", w: "ignore" };
-const ACTIONS = { delete: "delete", backspace: "delete", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count", i: "alike" };
+const ACTIONS = { delete: "aside", backspace: "aside", m: "merge", f: "fill", g: "smooth", r: "redraw", enter: "right", k: "count", i: "alike" };
 const REPEATING_KEYS = /^(arrow.*|[[\]zy+=\- ])$/i; // keys that repeat while they are held down; others act once, so that no correction is made twice by accident
 const BRUSH_FACTOR = 1.25; // factor by which the brush gets wider
 // Controls that need no keys after a click: the focus goes back to the picture.
@@ -28,6 +28,7 @@ function pressed(event, editor) {
   const { target } = event;
   const control = event.ctrlKey || event.metaKey;
   if (!(editor.isOpen || control) || takesKeys(target)) return;
+  if (event.key === "Escape" && editor.page.section.querySelector("details.display[open]")) return; // page.js closes it
   if (!control && target !== document.body && !editor.page.section.contains(target) && !target.closest("#table")) return;
   const act = control ? actionWithControl(event, editor) : actionOf(event, editor);
   if (!act) return;

@@ -24,11 +24,10 @@ export class Panel {
     this.press("[data-tool]", (button) => editor.use(button.dataset.tool));
     this.press("[data-act]", (button) => editor.act(button.dataset.act));
     this.press("[data-region-done]", () => editor.act("right"));
-    this.press("[data-region-back]", () => editor.act("delete"));
+    this.press("[data-region-back], [data-region-count]", () => editor.act("aside"));
     this.press("[data-keys]", () => this.help());
-    this.press("[data-set-aside]", () => this.setAside());
     this.press("[data-dismiss]", () => this.notice(""));
-    this.one("[data-reason]")?.addEventListener("keydown", (event) => event.key === "Enter" && editor.selected.size && this.setAside());
+    this.one("[data-reason]")?.addEventListener("keydown", (event) => event.key === "Enter" && editor.act("aside"));
     this.on("[data-radius]", "input", (field) => this.typedRadius(field));
     this.on("[data-ground]", "change", (field) => (editor.ground = field.checked));
     this.on("[data-class]", "change", (field) => this.classChosen(field));
@@ -139,12 +138,13 @@ export class Panel {
     if (records.length === 1 && records[0].class && !editor.semantic) this.one("[data-class]").value = records[0].class;
   }
 
-  async setAside() {
+  // Leaves out, for the typed reason or the usual one.
+  setAside(ids) {
     const { editor } = this;
     const { value, placeholder } = this.one("[data-reason]");
+    const reason = (this.one("details:has([data-reason])").open && value.trim()) || placeholder;
     editor.drawing.canvas.focus(); // the keys belong to the picture again
-    await editor.gesture;
-    return editor.run({ op: "set_aside", ids: [...editor.selected], reason: value.trim() || placeholder });
+    return editor.run({ op: "set_aside", ids, reason });
   }
 
   // ---- tools -------------------------------------------------------------------------------------
@@ -163,6 +163,10 @@ export class Panel {
   corners(count) {
     this.one("[data-region-options]").hidden = !count; // it lies over the picture
     this.one("[data-region-done]").disabled = count < 3;
+  }
+
+  regionChosen(on) {
+    this.one("[data-region-count]").hidden = !on;
   }
 
   // A hint how to use the present tool.

@@ -298,23 +298,67 @@ class Area extends Gesture {
   }
 }
 
-// A region whose objects do not count: a rectangle by a drag, a polygon by its corners.
+// The regions whose objects do not count. A drag draws a rectangle, taps the corners of a polygon. A region that is there
+// is chosen by a tap, moved by a drag, and changed by a drag of one of its corners.
 class Ignore extends Gesture {
   constructor(editor) {
     super(editor);
     this.corners = [];
+    this.chosen = null; // index of the chosen region
+    this.held = null; // { place, corner } of what a drag moves; corner -1: the whole region
+  }
+
+  get regions() {
+    return this.editor.page.data.regions;
+  }
+
+  near(point, corner) {
+    return corner && Math.hypot(point[0] - corner[0], point[1] - corner[1]) * this.editor.drawing.scale < SAME_POINT_PX;
+  }
+
+  press(point, event) {
+    super.press(point, event);
+    this.held = this.corners.length ? null : this.heldAt(point);
+  }
+
+  heldAt(point) {
+    const outlines = this.regions.map(outlineOf);
+    const withCorner = outlines.findLastIndex((outline) => outline.some((corner) => this.near(point, corner)));
+    if (withCorner >= 0) return { place: withCorner, corner: outlines[withCorner].findIndex((corner) => this.near(point, corner)) };
+    const place = outlines.findLastIndex((outline) => isInside(point, outline));
+    return place < 0 ? null : { place, corner: -1 };
+  }
+
+  // The regions after the one that is held has followed the pointer from one point to another.
+  moved(from, to) {
+    const { place, corner } = this.held;
+    return this.regions.map((region, i) => {
+      if (i !== place) return region;
+      const outline = outlineOf(region);
+      if (corner < 0) return region.map(([x, y]) => [x + to[0] - from[0], y + to[1] - from[1]]);
+      return region.length === 2 ? [to, outline[(corner + 2) % 4]] : outline.with(corner, to);
+    });
   }
 
   tapped(point) {
-    const { corners, editor } = this;
-    const near = (corner) => corner && Math.hypot(point[0] - corner[0], point[1] - corner[1]) * editor.drawing.scale < SAME_POINT_PX;
-    if (corners.length > 2 && (near(corners[0]) || near(corners.at(-1)))) return this.finish(corners);
-    if (near(corners.at(-1))) return null;
+    const { corners, held } = this;
+    if (held) return this.choose(held.place);
+    if (corners.length > 2 && (this.near(point, corners[0]) || this.near(point, corners.at(-1)))) return this.finish(corners);
+    if (this.near(point, corners.at(-1))) return null;
+    this.choose(null);
     return this.become([...corners, point]);
   }
 
   dragged(points) {
+    if (this.held) return this.store(this.moved(...ends(points)));
     return this.corners.length ? this.tapped(points.at(-1)) : this.finish(ends(points));
+  }
+
+  choose(place) {
+    this.chosen = place;
+    this.editor.drawing.markRegion(place);
+    this.editor.panel.regionChosen(place !== null);
+    this.editor.say(place === null ? "" : touchWords("Drag the region or one of its corners, or count what lies in it again."));
   }
 
   become(corners) {
@@ -325,16 +369,22 @@ class Ignore extends Gesture {
   }
 
   finish(corners) {
-    const { width, height } = this.editor.page.data;
     this.become([]);
-    return this.editor.ignore(corners.map(([x, y]) => [Math.min(width, Math.max(0, x)), Math.min(height, Math.max(0, y))]));
+    return this.store([...this.regions, corners]);
   }
 
-  // Enter closes the polygon, Delete removes its last corner. Returns whether the key was used.
+  store(regions) {
+    const { width, height } = this.editor.page.data;
+    this.choose(null);
+    return this.editor.ignore(regions.map((region) => region.map(([x, y]) => [Math.min(width, Math.max(0, x)), Math.min(height, Math.max(0, y))])));
+  }
+
+  // Enter closes the polygon. Delete removes its last corner, or the chosen region. Returns whether the key was used.
   acts(name) {
-    const { corners } = this;
-    if (!corners.length || !["right", "delete"].includes(name)) return false;
-    if (name === "delete") this.become(corners.slice(0, -1));
+    const { corners, chosen } = this;
+    if (name === "aside" && chosen !== null) return Boolean(this.store(this.regions.toSpliced(chosen, 1)));
+    if (!corners.length || !["right", "aside"].includes(name)) return false;
+    if (name === "aside") this.become(corners.slice(0, -1));
     else if (corners.length > 2) this.finish(corners);
     return true;
   }
@@ -346,15 +396,36 @@ class Ignore extends Gesture {
 
   leave() {
     this.become([]);
+    this.choose(null);
     super.leave();
   }
 
   preview(context, scale) {
-    if (!this.corners.length) return Select.prototype.preview.call(this, context);
+    for (const corner of this.regions.flatMap(outlineOf)) dot(context, corner, scale);
+    if (this.held && this.points.length > 1) {
+      trace(context, outlineOf(this.moved(...ends(this.points))[this.held.place]));
+      context.closePath();
+      return context.stroke();
+    }
+    if (!this.corners.length) return this.held || Select.prototype.preview.call(this, context);
     trace(context, [...this.corners, ...(this.over ? [this.over] : [])]);
     context.stroke();
     return dot(context, this.corners[0], scale);
   }
+}
+
+// The corners of a region in their order; of a rectangle two opposite ones are stored.
+export function outlineOf(region) {
+  if (region.length > 2) return region;
+  const [[x0, y0], [x1, y1]] = region;
+  return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+}
+
+function isInside([x, y], outline) {
+  return outline.filter(([x0, y0], i) => {
+    const [x1, y1] = outline[(i + 1) % outline.length];
+    return y0 > y !== y1 > y && x < x0 + ((y - y0) / (y1 - y0)) * (x1 - x0);
+  }).length % 2 === 1;
 }
 
 class Add extends Gesture {

@@ -1,13 +1,14 @@
 """Lists of operations: done in order or not at all, with a sentence that says which one cannot be done."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
 from segmentation.core.labels.operations import OPERATIONS, Corrections, correct, steps_from_first_undone
-from segmentation.core.labels.patches import BadEdit
+from segmentation.core.labels.patches import BadEdit, Patch
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.labels.working import WorkingLabels
 from tests.core.labels.test_edits import FOUND, area, same
@@ -25,6 +26,7 @@ ALL = [
     {"op": "fill", "ids": [2]},
     {"op": "class", "ids": [2], "class": "long"},
     {"op": "reviewed", "ids": [5]},
+    {"op": "ignore", "regions": [[[0, 0], [5, 5]], [[10, 0], [20, 0], [15, 9.5]]]},
     {"op": "delete", "ids": [9, 12]},
 ]
 
@@ -50,6 +52,29 @@ def test_the_other_entries_of_operations_can_be_written_as_json():
     steps = [corrections.do(operation) for operation in json.loads(json.dumps(operations))]
     assert [step.patch.ids_left for step in steps] == [[5], [5, 12], [13], [13]]
     assert correct(FOUND, operations).ids.tolist() == [2, 5, 12, 13]
+
+
+def test_regions_to_ignore_are_a_step_that_undo_takes_back_and_the_log_keeps():
+    first, second = [[[0.0, 0.0], [5.0, 5.0]]], [[[1.0, 0.0], [6.0, 5.0]]]
+    corrections = Corrections(replace(WorkingLabels.of(FOUND), regions=first))
+    step = corrections.do({"op": "ignore", "regions": [[[1, 0], [6, 5]]]})
+    assert corrections.now.regions == second and step.before.regions == first
+    corrections.do({"op": "delete", "ids": [2]})
+    assert corrections.now.regions == second and corrections.steps[1].patch.as_dict().keys() == {
+        "runs",
+        "objects",
+        "next",
+    }
+    read = [Patch.from_dict(json.loads(json.dumps(one.as_dict()))) for one in (step.patch, step.before)]
+    assert [patch.regions for patch in read] == [second, first]
+    corrections.do({"op": "undo"})
+    corrections.do({"op": "undo"})
+    assert corrections.now.regions == first
+    corrections.do({"op": "redo"})
+    assert corrections.now.regions == second
+    for wrong in ([[[0, 0]]], [[[0, 0], [0, 5]]], "all"):
+        with pytest.raises(BadEdit, match="regions is a list of at most 50 regions"):
+            corrections.do({"op": "ignore", "regions": wrong})
 
 
 def test_undo_takes_back_one_operation_after_the_other():

@@ -119,7 +119,7 @@ def test_variance_between_images_is_that_of_an_f_test():
 def test_equal_sizes_differ_by_nothing_but_rounding(size):
     tables = [table_of(np.full(n, size), nm_per_pixel=7.34) for n in (7, 9, 13)]
     between = between_images(WeightedSizes.of(*tables, edge="exclude"))
-    assert between["p"] == 1.0 and "no more than chance explains" in agreement_words(between)
+    assert between["p"] == 1.0 and "no more than by chance" in agreement_words(between)
     tables[1] = table_of(np.full(9, 1.2 * size), nm_per_pixel=7.34)
     between = between_images(WeightedSizes.of(*tables, edge="exclude"))
     assert between["p"] == 0.0 and "differs by 20 %" in agreement_words(between)

@@ -20,7 +20,7 @@ def test_another_magnification_scale_or_kind_does_not_fit():
     lines = reasons_not_to_join(METHOD, "grains", Source.TYPED, 3.1, [2.0, 2.0, 9.0])
     assert lines[0].startswith("This is an analysis of ") and lines[0].endswith("the method is for Particles")
     assert lines[1:] == [
-        "The scale is typed by the user; the method asks for one from the file",
+        "The scale is typed in; the method asks for one from the file",
         "A pixel is 3.10 nm; in the images that count it is 2.00 nm",
     ]
     assert len(reasons_not_to_join(METHOD, "particles", Source.METADATA, 1.3, [2.0])) == 1

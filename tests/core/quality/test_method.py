@@ -118,7 +118,7 @@ def test_a_result_that_follows_the_method_departs_in_nothing():
 
 
 def test_each_departure_is_one_sentence():
-    assert words(source=Source.TYPED) == ["The scale is typed by the user; the method asks for one from the file."]
+    assert words(source=Source.TYPED) == ["The scale is typed in; the method asks for one from the file."]
     assert words(USED.replaced(operator="")) == ["The operator is missing; the method asks for it."]
     assert words(sha256="f" * 64) == [
         "The outlines are made by model particles, sha256 ffffffff; the method asks for particles, sha256 0123abcd."

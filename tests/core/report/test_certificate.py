@@ -38,7 +38,7 @@ def test_the_sentence_counts_what_decides_it_and_says_for_what_it_holds():
     assert one.headline == "Fails: 1 of 2 requirements of the specification is not met (share 1–100 nm)."
     assert one.explanation.endswith("This holds for the material.")
     assert certificate(limit("median", 80.0, 105.0)).headline == (
-        "Undecided: the requirement of the specification is not decided."
+        "Undecided: the requirement of the specification on the median is open."
     )
 
 

@@ -62,6 +62,15 @@ class Case:
         self.state = self.state.with_corrections(self.corrections)
         return self
 
+    def ignore(self, regions):
+        """Other regions to ignore, as the site draws them: a correction, and a setting of the result from then on."""
+        self.corrections.do({"op": "ignore", "regions": regions})
+        self.settings = self.settings.replaced(ignore=regions)
+        terms = replace(self.state.conditions, settings=self.task.effective(self.settings.measurement))
+        assert not self.state.is_continued_by(self.corrections, terms)
+        self.state = CorrectedObjects.of(self.state.stored, self.corrections.original, terms)
+        self.do()
+
     @property
     def quick(self):
         return QuickNumbers(self.state, self.corrections.now, self.analysis.statistics, self.analysis.quantities)
@@ -183,6 +192,20 @@ def test_corrections_of_every_kind_leave_what_measuring_everything_says(settings
     for _ in done:
         case.do({"op": "undo"})
     assert not case.state.rows and not case.state.remeasured, "taken back, all is as it was found"
+    case.check()
+
+
+@pytest.mark.parametrize("before", [[], REGION], ids=["none before", "others before"])
+def test_regions_that_are_drawn_later_leave_out_what_measuring_everything_leaves_out(before):
+    case = Case(ignore=before).do({"op": "delete", "ids": [8]}, {"op": "set_aside", "ids": [17], "reason": "dirt"})
+    later = [[[0.0, 0.0], [150.0, 240.0]]]
+    case.ignore(later)
+    case.check()
+    case.do({"op": "paint", "points": [[120, 180], [150, 200]], "radius": 7, "id": 20})
+    case.check()
+    changed = {row["id"] for row in case.state.changed_since(case.corrections, 2)}
+    assert changed >= {*case.state.stored.places} - {8}, "each object may lie in another region"
+    case.ignore([])
     case.check()
 
 

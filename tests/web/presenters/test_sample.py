@@ -53,7 +53,7 @@ def test_a_sample_counts_images(client, sample):
     text = page(client, made)
     assert re.search(r"\b7 more images\b[^.]*±5 %", text)
     assert re.search(r"6 images: [^<]*155 nm \(140–170\)", text)
-    panel = text[text.index('id="enough"') :].split("</section>")[0]
+    panel = text[text.index('id="enough"') :].split("</details>")[0]
     assert "number of images" in panel and "more particles" not in panel and "number of particles" not in panel
     assert PooledResult(made).convergence.dots[-1][0] == 100
 

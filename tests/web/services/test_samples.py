@@ -19,7 +19,6 @@ from segmentation.services.results import jobs, publishing, samples
 from segmentation.services.results.pooling import refresh_sample
 from segmentation.services.results.samples import FULL, NO_IMAGES, ScaleRule
 from segmentation.services.upkeep import upkeep
-from tests.web.api.test_jobs import basic
 from tests.web.finished import SUMMARY, ZEISS
 
 pytestmark = pytest.mark.django_db
@@ -256,36 +255,6 @@ class TestRegions:
         # An image that comes later ignores what all others of its size do.
         samples.add_images(sample=sample, uploads=[make_micrograph(sha256="e" * 64)])
         assert sample.members.get(micrograph__sha256="e" * 64).get_settings().measurement.ignore == self.REGIONS
-
-    @pytest.mark.parametrize("door", ["page", "api"])
-    def test_what_one_image_ignores_counts_in_its_sample_at_once(self, people, script, make_sample, alice, door):
-        sample = make_sample(DONE, DONE, owner=alice, state=Sample.State.DONE)
-        first, second = sample.members.order_by("created")
-        if door == "page":
-            fields = {"ignore": "0,0,20,20"}
-            assert people["alice"].post(f"/jobs/{first.pk}/change/", fields).status_code == 303
-        else:
-            sent = {"content_type": "application/json", "headers": basic("alice")}
-            body = {"ignore": [[[0, 0], [20, 20]]]}
-            assert script.post(f"/api/v1/jobs/{first.pk}/revisions", body, **sent).status_code == 202
-        counted = sample.members.get(micrograph=first.micrograph)
-        assert counted != first and counted.parent == first and counted.included
-        assert counted.get_settings().measurement.ignore == self.REGIONS
-        assert sample.members.get(micrograph=second.micrograph) == second
-        Job.objects.filter(pk=counted.pk).update(state=DONE)
-        people["alice"].post(f"/jobs/{counted.pk}/change/", {"ignore": ""})  # and no longer
-        assert sample.members.get(micrograph=first.micrograph).get_settings().measurement.ignore == ()
-
-    def test_other_settings_and_closed_samples_get_a_result_beside_it(self, make_sample, alice):
-        sample = make_sample(DONE, owner=alice, state=Sample.State.DONE)
-        job = sample.members.get()
-        who = {"user": alice, "visitor": None, "address": ""}
-        other = job.get_settings().replaced(ignore=self.REGIONS, threshold=0.7)
-        assert samples.rerun_image(job=job, settings=other, **who).sample is None
-        Sample.objects.update(closed=sample.created)
-        settings = job.get_settings().replaced(ignore=self.REGIONS)
-        new = samples.rerun_image(job=Job.objects.get(pk=job.pk), settings=settings, **who)
-        assert new.sample is None and sample.members.get() == job
 
     def test_the_settings_of_a_sample_hold_them(self, make_micrograph):
         sample = create(different(make_micrograph, 2), settings=AnalysisSettings.of(ignore=self.REGIONS))

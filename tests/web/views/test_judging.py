@@ -51,6 +51,12 @@ def sample(job):
     )
 
 
+@pytest.fixture(autouse=True)
+def quality(maker):
+    """The laboratory has switched Quality on."""
+    maker.post("/laboratory/", {"quality": "on"})
+
+
 def test_what_is_typed_becomes_limits_and_the_page_decides(maker, job):
     page = maker.get(f"/jobs/{job.pk}/")
     assert page.context["certificate"] is None and "Hold this result against limits" in words(page)
@@ -77,7 +83,7 @@ def test_corrections_change_the_decision_as_they_change_the_numbers(maker, job):
     Job.objects.filter(pk=job.pk).update(summary=measured(median=190.0))
     page = maker.get(f"/jobs/{job.pk}/")
     assert page.context["certificate"].verdict == "undecided" and "(median size)" not in visible(page)
-    assert "Undecided: 1 of 2 requirements of “TiO2 grade A” is not decided (median)." in visible(page)
+    assert "Undecided: 1 of 2 requirements of “TiO2 grade A” is open (median)." in visible(page)
     Job.objects.filter(pk=job.pk).update(summary=measured(median=260.0))
     assert maker.get(f"/jobs/{job.pk}/").context["certificate"].verdict == "fails"
 

@@ -44,6 +44,8 @@ def with_method(**changes):
 
 def test_a_result_offers_to_be_saved_and_leads_to_the_method(signed_in, alice, job):
     alice.groups.add(Group.objects.create(name="Powders"))
+    assert "Save as method" not in words(signed_in.get(f"/jobs/{job.pk}/")), "a newcomer is not asked for it"
+    signed_in.post("/laboratory/", {"quality": "on"})
     page = words(signed_in.get(f"/jobs/{job.pk}/"))
     assert "Save as method" in page and "the group Powders" in page
     answer = signed_in.post("/methods/", {"job": job.pk, "name": "Powder", "group": "Powders", "method": ""})
@@ -202,7 +204,7 @@ def test_the_form_changes_a_draft_and_says_what_is_wrong(signed_in, saved):
     assert (method.quantity, method.least_images, method.texts) == ("d90", 5, ("operator",))
     assert method.scale_sources == ("metadata", "typed") and method.stopping.half_width == 0.025
     page = visible(signed_in.get(address))
-    assert "the D90 to ±2.5 %" in page and "from the file or typed by the user" in page
+    assert "the D90 to ±2.5 %" in page and "from the file or typed in" in page
     limits = {"least median": "80", "most median": "0.12 µm", "most fraction_100nm": "10", "rule": "simple"}
     assert signed_in.post(f"{address}change/", {**fields, **limits}).status_code == 303
     median, share = MethodVersion.objects.get().written.read().limits
@@ -225,7 +227,7 @@ def test_the_file_is_the_version_as_it_was_written(signed_in, saved):
 
 
 def test_a_result_names_its_method_and_what_departs_from_it(signed_in, alice, charlie, client, make_job, saved):
-    scale = "The scale is typed by the user; the method asks for one from the file."
+    scale = "The scale is typed in; the method asks for one from the file."
     job = make_job(state="done", owner=alice, method=saved, summary=with_method(departures=[scale]))
     page = words(signed_in.get(f"/jobs/{job.pk}/"))
     assert f"/methods/{saved.method_id}/?version=1" in page and scale in page

@@ -44,7 +44,7 @@ def listed(maker):
 
 def test_what_is_typed_is_listed_as_the_certificate_states_it(maker, listed):
     assert listed.material == MATERIAL and listed.visitor == VISITOR
-    assert "150 ± 4 nm (k = 2)" in visible(maker.get("/references/"))
+    assert "150 ± 4 nm (k = 2)" in visible(maker.get("/quality/"))
     assert "median diameter by number, SEM" in visible(maker.get(f"/references/{listed.pk}/"))
 
 
@@ -110,7 +110,7 @@ def test_a_group_lists_and_chooses_it_and_its_maker_alone_deletes_it(people, ali
     assert people["nobody"].get(f"/references/{row.pk}/").status_code == 404
     theirs = make_job(owner=charlie, state="done", attempt=1, summary=measured())
     assert people["charlie"].post(f"/jobs/{theirs.pk}/reference/", {"reference": str(row.pk)}).status_code == 303
-    assert "Made-up spheres" not in visible(people["visitor"].get("/references/"))
+    assert "Made-up spheres" not in visible(people["visitor"].get("/quality/"))
 
 
 def test_nobody_chooses_what_is_not_in_the_list_or_for_a_signed_result(maker, people, alice, job, listed):

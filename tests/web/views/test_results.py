@@ -122,7 +122,7 @@ def test_many_rows_ask_few_questions(maker, make_micrograph, make_job, django_as
         micrograph = make_micrograph(visitor=VISITOR)
         for _ in range(2):
             make_job(micrograph=micrograph, visitor=VISITOR, state=Job.State.DONE, summary=SUMMARY)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         maker.get("/results/")
 
 

@@ -141,7 +141,7 @@ class TestPage:
             "155",
             "148 to 163",
             "2 of 3 images counted</p>",
-            "The typical size differs between images no more than chance explains.",
+            "The images differ in their typical size no more than by chance.",
             "2 nm/px",
         ):
             assert text in page, text

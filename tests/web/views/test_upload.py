@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from uuid import uuid4
 
@@ -18,7 +19,7 @@ from segmentation.views.upload import NO_IMAGE
 from tests.conftest import TEXT_FILE, picture
 from tests.reader import CALIBRATED
 from tests.web.archive import zipped
-from tests.web.finished import words
+from tests.web.finished import visit, words
 
 pytestmark = pytest.mark.django_db
 SENTENCE = TEXT_FILE
@@ -223,6 +224,17 @@ class TestLaboratory:
         sent = self.measured(client, scale_uncertainty="1", operator="")
         assert (sent.repeatability, sent.scale_uncertainty, sent.scale_uncertainty_k, sent.operator) == (3, 1, 1, "")
 
+    def test_what_belongs_to_a_sample_is_typed_with_it(self, client):
+        assert 'name="material"' not in words(client.get("/laboratory/"))
+        assert 'name="material"' in words(client.get("/"))
+        session = client.session
+        session["This laboratory"] = {"material": "TiO2", "operator": "Ada"}  # stored before version 1.1
+        session.save()
+        assert 'name="material"' in words(client.get("/laboratory/"))
+        assert re.search('name="material" id="id_material"[^>]* value="TiO2"', words(client.get("/")))
+        assert self.measured(client).material == "TiO2"
+        assert self.measured(client, material="SiO2").material == "SiO2"
+
     def test_it_is_of_one_account_or_one_browser(self, client, alice, charlie):
         client.post("/laboratory/", self.SET)
         for user in (alice, charlie):
@@ -284,12 +296,25 @@ class TestSample:
         )
         offered = [task.name for task in client.get("/").context["examples"]]
         assert offered == list(EXAMPLES)
-        for kind in offered:
+        for kind in offered[1:]:
             client.post("/sample/", {"example": kind, "token": uuid4().hex})
             job = Job.objects.latest("created")
             assert (recipe_of(job).task, job.micrograph.name) == (kind, EXAMPLES[kind])
         for nothing in ("lines", "../settings"):
             assert client.post("/sample/", {"example": nothing}).status_code == 400
+
+    def test_a_stored_result_is_shown_at_once_with_its_source(self, client, settings):
+        settings.STATICFILES_DIRS = [settings.BASE_DIR / "static"]
+        response = client.post("/sample/", {"token": uuid4().hex})
+        job = Job.objects.get()
+        assert response["Location"] == f"/jobs/{job.pk}/" and job.is_done and job.stored.statistics.n_kept > 30
+        page = words(client.get(f"/jobs/{job.pk}/"))
+        assert "MIT licence" in page and 'id="tour"' in page and "data-correct" in page
+        for artifact in job.artifacts.all():
+            assert artifact.file.storage.exists(artifact.file.name)
+        assert client.post("/sample/")["Location"] == response["Location"], "the same one again"
+        assert visit(Client(), uuid4()).post("/sample/")["Location"] != response["Location"], "others get their own"
+        assert Job.objects.count() == 2 and Micrograph.objects.count() == 2
 
     def test_it_can_be_downloaded(self, client):
         response = client.get("/sample.tif")

@@ -135,7 +135,9 @@ class MainList(FirstScreen):
         """The sentence on what intervals include, with the notes and cautions of the sizes."""
         statistics = self.statistics
         notes = [self.interval_note] if self.interval_note or statistics is None else statistics.cautions
-        notes = [*filter(None, notes)] if statistics is None or self.kept else []
+        # The list has no geometric SD; a caution about nothing else is beside it in the workbook.
+        notes = [note for note in notes if note and "interval of the geometric SD may" not in note]
+        notes = notes if statistics is None or self.kept else []
         return " ".join([f"The intervals are at 95 %. {contents}", *notes] if contents else notes)
 
     @property
