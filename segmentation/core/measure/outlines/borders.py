@@ -116,21 +116,15 @@ def _successors(direction: NDArray[np.int32], starts: Ints, width: int, joined: 
 def _go_around(successors: Ints) -> tuple[Ints, Ints]:
     """The edges (k,) in the order of the rings, and for each of them the first edge of its ring,
     (k,)."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components, depth_first_order
-
-    k = len(successors)
-    if not k:
-        return successors, successors
-    count, ring = connected_components(csr_array((np.ones(k, np.int8), successors, np.arange(k + 1)), (k, k)))
-    begins = np.zeros(count, np.int64)
-    begins[ring[::-1]] = np.arange(k)[::-1]
-    heads = np.sort(begins)
-    # One path through all rings: each ends in the beginning of the next.
-    before = np.empty(k, np.int64)
-    before[successors] = np.arange(k)
-    path = successors.copy()
-    path[before[heads]] = np.roll(heads, -1)
-    along = csr_array((np.ones(k, np.int8), path, np.arange(k + 1)), (k, k))
-    order = depth_first_order(along, 0, return_predecessors=False).astype(np.int64)
-    return order, begins[ring][order]
+    edges = np.arange(len(successors))
+    first, following = edges, successors
+    while (lower := first[following] < first).any():  # twice as far each time
+        first, following = np.where(lower, first[following], first), following[following]
+    following = np.where(first[successors] == successors, edges, successors)
+    left = (following != edges).astype(np.int64)  # how many edges of the ring follow
+    while (further := left[following]).any():
+        left, following = left + further, following[following]
+    lengths = np.bincount(first, minlength=len(edges))
+    order = np.empty_like(edges)
+    order[(np.cumsum(lengths) - lengths + left)[first] - left] = edges
+    return order, first[order]
