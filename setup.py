@@ -45,6 +45,8 @@ setup(
     package_data={
         "": ["*.toml", "*.json", "*.j2", "py.typed"],
         "segmentation": ["cards/*"],
+        "segmentation.quality": ["templates/**/*"],
+        "segmentation.learning": ["templates/**/*"],
         "segmentation.lab": ["recipes/*"],
         "segmentation.lab.research": ["*.html"],
         **{f"deepsegm.{name}": [files] for name, files in FILES.items()},

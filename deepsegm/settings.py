@@ -140,7 +140,7 @@ WSGI_APPLICATION = "deepsegm.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [FILES / "templates"],
+        "DIRS": [FILES / "templates", *sorted((ROOT / "segmentation").glob("*/templates"))],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -308,7 +308,7 @@ CELERY_TASK_ROUTES = {
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_SOFT_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS
 CELERY_TASK_TIME_LIMIT = DEEPSEGM_SOFT_LIMIT_SECONDS + 60
-CELERY_WORKER_POOL = "worker.pool:TaskPool"
+CELERY_WORKER_POOL = "worker.processes.pool:TaskPool"
 CELERY_WORKER_CONCURRENCY = DEEPSEGM_CONCURRENCY
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 100

@@ -18,6 +18,6 @@ class SegmentationConfig(AppConfig):
         # deleted rows.
         from .services.access import second_factor  # noqa: F401
         from .services.ground import files  # noqa: F401
-        from .services.results import signing  # noqa: F401
+        from .services.results.corrections import signing  # noqa: F401
 
         cards.add_folder(settings.DEEPSEGM_MODELS)

@@ -15,7 +15,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from .core import plugins, tasks
 from .core.micrograph import formats
-from .core.micrograph.confined import landlock_version
+from .core.micrograph.confinement.confined import landlock_version
 from .core.network import cards
 from .core.report import exports
 from .location import COMMAND

@@ -11,27 +11,12 @@ from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from . import api
+from .learning.datasets import pages as datasets
+from .learning.trainings import pages as trainings
 from .models import Job, Sample
-from .views import (
-    account,
-    calibration,
-    compare,
-    datasets,
-    histogram,
-    job_files,
-    job_status,
-    jobs,
-    laboratory,
-    links,
-    methods,
-    pages,
-    reruns,
-    results,
-    samples,
-    trainings,
-    upload,
-    watch,
-)
+from .quality.methods import pages as methods
+from .views import account, compare, laboratory, links, pages, results, samples, upload, watch
+from .views.job import calibration, histogram, job_files, job_status, jobs, reruns
 
 # Context of the template of the sign-in page; Django calls the functions.
 SIGN_IN = {
@@ -80,7 +65,7 @@ urlpatterns = [
     path("jobs/<uuid:pk>/corrections.csv", job_files.log, {"kind": "csv"}, name="job-log-csv"),
     path("jobs/<uuid:pk>/training-data/", datasets.use, {"kind": Job}, name="job-training-data"),
     path("samples/<uuid:pk>/training-data/", datasets.use, {"kind": Sample}, name="sample-training-data"),
-    path("", include("segmentation.views.quality_urls")),
+    path("", include("segmentation.quality.urls")),
     path("jobs/<uuid:pk>/link/", links.link, {"kind": "job"}, name="job-link"),
     path("jobs/<uuid:pk>/histogram/", histogram.histogram, name="job-histogram"),
     path("jobs/<uuid:pk>/tiles/<int:level>/<int:column>-<int:row>.png", job_files.tile, name="job-tile"),

@@ -130,7 +130,7 @@ def quick():
     """A fast hash of passwords, and small figures: the slow hash and figures for print would cost minutes."""
     hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     with override_settings(PASSWORD_HASHERS=hashers), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segmentation.core.report.figure.DPI", 75)
+        patch.setattr("segmentation.core.report.figures.figure.DPI", 75)
         yield
 
 
@@ -213,7 +213,7 @@ def reader(monkeypatch):
     from tests.reader import Reader
 
     reader = Reader(TEXT_FILE, picture())
-    monkeypatch.setattr("worker.decoding.inspect", reader)
+    monkeypatch.setattr("worker.reading.decoding.inspect", reader)
     return reader
 
 
@@ -223,7 +223,7 @@ def read_here(monkeypatch):
     from segmentation.core.micrograph.reader import read
 
     monkeypatch.setattr(
-        "worker.decoding.read_micrograph", lambda path, *, report_alive, **options: read(path, **options)
+        "worker.reading.decoding.read_micrograph", lambda path, *, report_alive, **options: read(path, **options)
     )
 
 
@@ -250,14 +250,14 @@ def inspect_uploads(most: int = 1000) -> None:
 @pytest.fixture
 def printed(monkeypatch):
     """Figures with the resolution for print, for tests about drawing."""
-    monkeypatch.setattr("segmentation.core.report.figure.DPI", 360)
+    monkeypatch.setattr("segmentation.core.report.figures.figure.DPI", 360)
 
 
 @pytest.fixture
 def coarse(monkeypatch):
     """Figures as SVG and PDF contain only their texts, for tests about other things: drawing would take half of
     the time of writing all files."""
-    monkeypatch.setattr("segmentation.core.report.figure.write", write_words)
+    monkeypatch.setattr("segmentation.core.report.figures.figure.write", write_words)
 
 
 def write_words(figure, file: Path) -> None:
@@ -277,7 +277,7 @@ def one_core(monkeypatch):
 def no_text(monkeypatch):
     """Text recognition finds no text; it would take two seconds for each picture."""
     for reader in ("barreading", "burntin"):
-        monkeypatch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda *strip, **how: [])
+        monkeypatch.setattr(f"segmentation.core.micrograph.scale_bar.{reader}.texts_by_child", lambda *strip, **how: [])
 
 
 @pytest.fixture

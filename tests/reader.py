@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from tests.web.finished import ZEISS
-from worker import decoding
+from worker.reading import decoding
 
 CALIBRATED = b"calibrated"
 

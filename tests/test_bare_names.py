@@ -19,12 +19,12 @@ BARE = (
 # Names that are used outside of the code: keys of the API, of result.json and other stored files, of weights, of
 # settings files, of exports by plug-ins. And `rest` as a verb: an idle network gives its memory back.
 ALLOWED = {
-    "segmentation/api/learning.py": {"of"},
-    "segmentation/api/schemas.py": {"of", "first", "made"},
-    "segmentation/api/trainings.py": {"most"},
+    "segmentation/learning/schemas.py": {"of"},
+    "segmentation/api/shared/schemas.py": {"of", "first", "made"},
+    "segmentation/learning/trainings/api.py": {"most"},
     "segmentation/core/compare/results.py": {"first"},
     "segmentation/core/measure/results.py": {"said"},
-    "segmentation/core/micrograph/barlayout.py": {"first"},
+    "segmentation/core/micrograph/scale_bar/barlayout.py": {"first"},
     "segmentation/core/network/architectures/multires.py": {"first"},
     "segmentation/core/network/runtime.py": {"rest"},
     "segmentation/core/network/served.py": {"rest"},

@@ -23,7 +23,8 @@ FILES_THAT_NAME_DOCUMENTS = [ROOT / "CHANGELOG.md", *PAGES]
 FILES_THAT_NAME_DOCUMENTS += [
     file for part in ("segmentation", "worker", "tests", "tools") for file in (ROOT / part).rglob("*.py")
 ]
-FILES_THAT_NAME_DOCUMENTS += [*(ROOT / "segmentation").rglob("*.toml"), *(ROOT / "templates").rglob("*.html")]
+TEMPLATES = [*(ROOT / "templates").rglob("*.html"), *ROOT.glob("segmentation/*/templates/**/*.html")]
+FILES_THAT_NAME_DOCUMENTS += [*(ROOT / "segmentation").rglob("*.toml"), *TEMPLATES]
 
 
 def anchors(page: Path) -> set[str]:
@@ -72,7 +73,7 @@ OTHER_WORDS = re.compile(
 )
 # Texts that users see: pages, and definitions in tables. The page of experiments may keep old words.
 TEXTS = [page for page in PAGES if page.name != "experiments.md"]
-TEXTS += [*(ROOT / "templates").rglob("*.html"), *(ROOT / "segmentation" / "core").rglob("*.toml")]
+TEXTS += [*TEMPLATES, *(ROOT / "segmentation" / "core").rglob("*.toml")]
 
 
 @pytest.mark.parametrize("file", TEXTS, ids=lambda file: str(file.relative_to(ROOT)))

@@ -11,8 +11,8 @@ from struct import pack, unpack_from
 
 import pytest
 
+from segmentation.core.labels.corrections.stored_outlines import open_outlines
 from segmentation.core.labels.segmentation import Provenance, UnusableSegmentation
-from segmentation.core.labels.stored_outlines import open_outlines
 from tests.hostile import raw_tiff
 from tests.web.archive import zipped
 from tools.fuzz.targets import TARGETS, coco

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +23,9 @@ NO_RESULTS = {"dataset", "training", "image", "instance", "view", "recipe", "car
 # Outlines that are being made or measured: their `used` is no stored one.
 OUTLINES = {"segmentation", "outlines", "decoded", "original", "now", "candidate", "best", "usual", "alternative"}
 # Files that make or measure outlines, and those of trainings and datasets, whose rows have a `summary` of another kind.
-OF_NO_RESULT = "core/(tasks|labels|network|measure)/|core/(search|coarse|stored)[.]py|/lab/|learning|/train|dataset"
+OF_NO_RESULT = (
+    "core/(tasks|labels|network|measure)/|core/(stages/search|stages/coarse|stored)[.]py|/lab/|learning|/train|dataset"
+)
 
 
 def files() -> list[Path]:
@@ -69,7 +72,7 @@ def lines_of(paths: set[Path]) -> int:
 # For each typical change the files of an example, and the most lines of this repository that these files import.
 CHANGES = {
     "a kind": (["tests/tasks/brightness.py", "tests/tasks/taught_brightness.py"], 2400),
-    "a descriptor": (["segmentation/core/measure/descriptors.py"], 450),
+    "a descriptor": (["segmentation/core/measure/shape/descriptors.py"], 450),
     "a headline number": (["segmentation/core/tasks/bubbles.toml"], 0),
     "a format": (["segmentation/core/micrograph/formats/ser.py"], 200),
     "an export": (["segmentation/core/report/exports/coco.py"], 1000),
@@ -90,6 +93,21 @@ def test_no_file_depends_on_too_many_others():
     largest = sorted(counts.items(), key=lambda pair: -pair[1])[:10]
     print("\n" + "\n".join(f"{count} {name}" for name, count in largest))
     assert not {name: count for name, count in largest if count > MOST_IMPORTED}
+
+
+MOST_IN_A_ROOM = 15  # Python files of one folder
+# One file for each entry of a registry; Django looks for commands in one folder.
+REGISTRIES = {
+    *("segmentation/core/micrograph/vendors", "segmentation/core/report/exports", "segmentation/core/tasks"),
+    "segmentation/management/commands",
+}
+LARGER = {"segmentation/lab/training": 20, "segmentation/lab/training/synthesis": 16}  # no more than today
+
+
+def test_a_room_is_seen_at_a_glance():
+    counts = Counter(str(path.parent.relative_to(ROOT)) for path in files())
+    counts = {name: count for name, count in counts.items() if name not in REGISTRIES}
+    assert not {name: count for name, count in counts.items() if count > LARGER.get(name, MOST_IN_A_ROOM)}
 
 
 def replaced_in(path: Path) -> set[str]:
@@ -189,7 +207,8 @@ def raw_reads_of_template(path: Path) -> list[str]:
 def test_stored_results_are_read_in_one_place():
     readers = [path for path in files() if not re.search(OF_NO_RESULT, str(path.relative_to(ROOT)))]
     found = {path: raw_reads(path) for path in readers}
-    found |= {path: raw_reads_of_template(path) for path in (ROOT / "templates").rglob("*.html")}
+    templates = (path for room in ("templates", "segmentation") for path in (ROOT / room).rglob("*.html"))
+    found |= {path: raw_reads_of_template(path) for path in templates}
     counts = {str(path.relative_to(ROOT)): reads for path, reads in found.items() if reads}
     total = sum(map(len, counts.values()))
     print(f"\n{total} raw reads of stored results in {len(counts)} files")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from segmentation.core.network import cards
-from segmentation.core.report.picture import WEIGHTS
+from segmentation.core.report.figures.picture import WEIGHTS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MADE_BY = tomllib.loads((DOCS / "pictures.toml").read_text(encoding="utf-8"))

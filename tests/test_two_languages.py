@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.stated import SHORTEST_PX
+from segmentation.core.micrograph.calibration.stated import SHORTEST_PX
+from segmentation.core.micrograph.calibration.width import VERY_WIDE_NM, parse_length, width_text
 from segmentation.core.micrograph.types import Calibration, Micrograph
-from segmentation.core.micrograph.width import VERY_WIDE_NM, parse_length, width_text
 from segmentation.core.report.exports import viewer
 
 ROOT = Path(__file__).resolve().parents[1]

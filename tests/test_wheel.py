@@ -34,7 +34,7 @@ from django.test import Client
 assert settings.BASE_DIR.name == "wheel", settings.BASE_DIR
 assert str(settings.DEEPSEGM_DATA).endswith("home/.local/share/deepsegm"), settings.DEEPSEGM_DATA
 from segmentation.static_files import collect
-from worker import data_directory
+from worker.processes import data_directory
 data_directory.prepare(settings.DEEPSEGM_DATA)
 collect()
 call_command("migrate", verbosity=0)

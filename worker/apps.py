@@ -16,11 +16,11 @@ from django.conf import settings
 
 from segmentation.core.network.runtime import SERVER_FOLDER, Runtime, keep_freed_memory
 
-from .child import ANALYSES, NETWORKS, enter_pool
-from .device import device_now
-from .idle_memory import give_memory_back_when_idle
+from .processes.child import ANALYSES, NETWORKS, enter_pool
+from .processes.device import device_now
+from .processes.idle_memory import give_memory_back_when_idle
+from .processes.supervise import COMMAND, Supervisor
 from .scratch import sweep
-from .supervise import COMMAND, Supervisor
 
 
 class WorkerConfig(AppConfig):

@@ -36,10 +36,10 @@ from segmentation.services.ground.space import is_space_scarce
 from segmentation.services.results import after_inspection, publishing
 from segmentation.services.upkeep.upkeep import MAX_DEATHS
 
-from .decoding import Killed
-from .device import is_missing_device
 from .fetching import GONE
 from .heartbeat import Heartbeat, Progress, UrgentWorkWaits
+from .processes.device import is_missing_device
+from .reading.decoding import Killed
 from .scratch import scratch_folder
 
 logger = logging.getLogger(__name__)

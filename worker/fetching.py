@@ -11,14 +11,15 @@ from pathlib import Path, PurePosixPath
 
 from django.core.files.storage import default_storage
 
-from segmentation.core.micrograph import square, types
-from segmentation.core.micrograph.readings import with_stored_reading
+from segmentation.core.micrograph import types
+from segmentation.core.micrograph.calibration import square
+from segmentation.core.micrograph.scale_bar.readings import with_stored_reading
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.names import file_name
 from segmentation.models import Micrograph
 from segmentation.services.results import publishing
 
-from . import answers, decoding
+from .reading import answers, decoding
 from .scratch import kept_file_path
 
 NOT_SQUARE = (

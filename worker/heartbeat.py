@@ -35,8 +35,8 @@ from segmentation.models import (
 )
 from segmentation.services.ground.files import remove_folder
 
-from .child import INSPECTIONS, beats, end_pool_child
-from .device import device_notice
+from .processes.child import INSPECTIONS, beats, end_pool_child
+from .processes.device import device_notice
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]  # the stage of an attempt in words, and how far it is, from 0 to 1

@@ -63,20 +63,21 @@ from segmentation.services.ground import files as files_service
 from segmentation.services.ground.queue import ANALYSES, INSPECTIONS, TRAINING, WORK_KINDS, enqueue, notify_workers
 from segmentation.services.upkeep import upkeep
 
-from . import decoding, warming  # noqa: F401  warming: has a function that Celery calls in a new child
-from .analysing import analyse_job
+from .analysis.analysing import analyse_job
+from .analysis.comparing import compare_results
+from .analysis.exporting import write_export_files
+from .analysis.measuring import measure_step
+from .analysis.proposing import propose_others
+from .analysis.samples import pool_sample
+from .analysis.studying import make_study
 from .attempts import Work, attempt
-from .child import stop_preparing
-from .comparing import compare_results
-from .datasets import prepare_dataset
-from .exporting import write_export_files
 from .heartbeat import Progress, has_more_urgent_work, stopping_for_urgent_work
-from .inspecting import inspect_upload
-from .measuring import measure_step
-from .outlines import imported_segmentation
-from .proposing import propose_others
-from .samples import pool_sample
-from .studying import make_study
+from .learning.datasets import prepare_dataset
+from .processes import warming  # noqa: F401  warming: has a function that Celery calls in a new child
+from .processes.child import stop_preparing
+from .reading import decoding
+from .reading.inspecting import inspect_upload
+from .reading.outlines import imported_segmentation
 
 _measuring_lock, _delivering_lock, _importing_lock, _removing_lock = (threading.Lock() for _ in range(4))
 SHORT_IN_A_ROW = 5  # rows of short work that are done before a job has its turn
@@ -139,7 +140,7 @@ def do_inspections() -> None:
 )
 def do_training() -> None:
     """Train a model on a dataset."""
-    from .training import train
+    from .learning.training import train
 
     _do_first(Training.objects, train)
 

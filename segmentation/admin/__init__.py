@@ -48,7 +48,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 _staff_only = secure_admin_login(lambda request: redirect("admin:index"))
 
-from . import access, learning, methods, results  # noqa: E402  (each registers its lists, after those of allauth are gone)
+from ..learning import admin as learning  # noqa: E402  (each registers its lists, after those of allauth are gone)
+from ..quality import admin as methods  # noqa: E402  (each registers its lists, after those of allauth are gone)
+from . import access, results  # noqa: E402  (each registers its lists, after those of allauth are gone)
 from .base import LoggedAdmin  # noqa: E402
 
 # The log of staff's changes covers every registered model, ours and those of packages.

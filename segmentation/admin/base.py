@@ -23,7 +23,7 @@ from ..models import Micrograph, StoredFile
 from ..services.access import links
 from ..services.ground import staff_log
 from ..services.ground.refusal import Refused
-from ..services.results import steps
+from ..services.results.corrections import steps
 
 MOST_NAMES = 100  # names in the question before a deletion
 

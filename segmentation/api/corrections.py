@@ -9,19 +9,19 @@ import numpy as np
 from django.http import HttpRequest
 from ninja import Query, Status
 
-from ..core.labels.operations import redoable_steps, steps_from_first_undone, steps_in_effect
+from ..core.labels.corrections.operations import redoable_steps, steps_from_first_undone, steps_in_effect
 from ..http.access import changeable, row_of, visible
 from ..http.serving import serve_compressed, serve_labels, serve_log
 from ..models import Job
 from ..services.ground.limits import edit_slot
 from ..services.ground.refusal import Refused
-from ..services.results import edits as edits_service
-from ..services.results import standing as standing_service
-from ..services.results.edits import Outdated
-from . import schemas
-from .auth import key_of
-from .request_bodies import Corrections, json_body
-from .routes import JSON, LABELS, Routes, file_answer, request_body
+from ..services.results.corrections import edits as edits_service
+from ..services.results.corrections import standing as standing_service
+from ..services.results.corrections.edits import Outdated
+from .shared import schemas
+from .shared.auth import key_of
+from .shared.request_bodies import Corrections, json_body
+from .shared.routes import JSON, LABELS, Routes, file_answer, request_body
 
 SINCE = "Only the edits after this number."
 ROWS_SINCE = "Only the objects that edits after this number changed."

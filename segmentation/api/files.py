@@ -14,8 +14,8 @@ from ..http.serving import serve_picture, serve_stored
 from ..models import Job, Sample, StoredFile
 from ..services.ground.refusal import Refused
 from ..services.results import exports
-from . import schemas
-from .routes import Routes, file_answer
+from .shared import schemas
+from .shared.routes import Routes, file_answer
 
 WAIT = "Seconds to wait for a file that is not written yet, at most 30."
 ANNEX = "For report.pdf: with all annexes, as report-annex.pdf."

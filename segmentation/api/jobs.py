@@ -10,22 +10,23 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
+from ..core.micrograph.calibration.sources import Source
+from ..core.micrograph.calibration.stated import StatedScale
+from ..core.micrograph.calibration.width import parse_width
 from ..core.micrograph.pages import LARGEST_PAGE
-from ..core.micrograph.sources import Source
-from ..core.micrograph.stated import StatedScale
-from ..core.micrograph.width import parse_width
 from ..core.typed import SWITCH
 from ..http.access import changeable, row_of, visible
 from ..models import Job
 from ..services.ground.refusal import Refused
 from ..services.ground.requested import refuse_tall_bar
-from ..services.results import after_inspection, reruns, signing
+from ..services.results import after_inspection, reruns
 from ..services.results import jobs as jobs_service
-from ..services.results import steps as steps_service
-from . import schemas
-from .auth import identify, key_of
-from .request_bodies import Changes, OneImage, Sign, json_body, sent_fields, sent_method, sent_settings
-from .routes import FORM, JSON, ONLY_STATE, Listing, Routes, page_of_rows, request_body
+from ..services.results.corrections import signing
+from ..services.results.corrections import steps as steps_service
+from .shared import schemas
+from .shared.auth import identify, key_of
+from .shared.request_bodies import Changes, OneImage, Sign, json_body, sent_fields, sent_method, sent_settings
+from .shared.routes import FORM, JSON, ONLY_STATE, Listing, Routes, page_of_rows, request_body
 
 ONE_PAGE = "page is a whole number from 1, such as 3: for several pages send the file as a sample, with pages."
 NOT_READ = "The image has not been read yet: ask again when the job runs."

@@ -11,10 +11,10 @@ from pydantic import Field
 from ..http.access import changeable, link_context, row_of
 from ..models import Job, Sample
 from ..services.access import links
-from ..services.results import steps
-from . import schemas
-from .request_bodies import Body, json_body
-from .routes import JSON, Routes, error_answers, request_body
+from ..services.results.corrections import steps
+from .shared import schemas
+from .shared.request_bodies import Body, json_body
+from .shared.routes import JSON, Routes, error_answers, request_body
 
 jobs, samples = Routes(tags=["Jobs"]), Routes(tags=["Samples"])
 ANSWERS = {200: schemas.Link, **error_answers(403, 404, 422)}

@@ -8,11 +8,11 @@ from django.http import Http404, HttpRequest
 from django.urls import reverse
 
 from ..core.network.cards import ModelCard, UnknownModel
+from ..learning import schemas as schemas
 from ..models import Training
 from ..services.results import models_offered
-from . import learning as schemas
-from .request_bodies import Default, PreviousDefault, json_body
-from .routes import JSON, Routes, request_body
+from .shared.request_bodies import Default, PreviousDefault, json_body
+from .shared.routes import JSON, Routes, request_body
 
 router = Routes(tags=["Models"])
 

@@ -22,10 +22,10 @@ from ..services.results import samples as samples_service
 from ..services.results.pooled_outlines import pooled_coco
 from ..services.results.samples import ScaleRule
 from ..services.results.uploads import Intake, Note
-from . import schemas
-from .auth import identify, key_of
 from .files import ANNEX, WAIT, file_or_wait
-from .request_bodies import (
+from .shared import schemas
+from .shared.auth import identify, key_of
+from .shared.request_bodies import (
     Closing,
     FromResults,
     Images,
@@ -38,7 +38,7 @@ from .request_bodies import (
     sent_method,
     sent_settings,
 )
-from .routes import JSON, ONLY_STATE, Listing, Routes, error_answers, file_answer, page_of_rows, request_body
+from .shared.routes import JSON, ONLY_STATE, Listing, Routes, error_answers, file_answer, page_of_rows, request_body
 
 NO_FILES = "Send the images as fields named file: images, the files beside them, or ZIP archives."
 ONE_SCALE = "Send either width or nm_per_pixel, not both."

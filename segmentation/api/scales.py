@@ -9,18 +9,18 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from ninja import Query, Status
 
-from ..core.micrograph.sources import Source
-from ..core.micrograph.stated import StatedScale
+from ..core.micrograph.calibration.sources import Source
+from ..core.micrograph.calibration.stated import StatedScale
 from ..core.micrograph.types import Calibration, Scale
 from ..http.access import changeable, row_of, visible
 from ..models import Job
 from ..services.ground.refusal import Refused
 from ..services.results import jobs
-from . import schemas
-from .auth import identify, key_of
 from .jobs import NOT_READ
-from .request_bodies import LENGTH_EXAMPLES, NewScale, json_body
-from .routes import JSON, Routes, request_body
+from .shared import schemas
+from .shared.auth import identify, key_of
+from .shared.request_bodies import LENGTH_EXAMPLES, NewScale, json_body
+from .shared.routes import JSON, Routes, request_body
 
 router = Routes(tags=["Jobs"])
 

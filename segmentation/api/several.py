@@ -17,8 +17,8 @@ from ..models import Job
 from ..presenters.comparison import ComparedResults
 from ..services.ground.refusal import Refused
 from ..services.results import comparisons
-from . import schemas
-from .routes import Routes, file_answer
+from .shared import schemas
+from .shared.routes import Routes, file_answer
 
 MOST_JOBS = 200
 IDS = Query(

@@ -10,9 +10,9 @@ from ..core.network.cards import is_for_comparison
 from ..forms.settings import models_by_task
 from ..services.access.claiming import claim_results
 from ..services.ground.callers import visitor_id
-from . import schemas
-from .request_bodies import Claim, json_body, settings_fields
-from .routes import JSON, Routes, request_body
+from .shared import schemas
+from .shared.request_bodies import Claim, json_body, settings_fields
+from .shared.routes import JSON, Routes, request_body
 
 router = Routes(tags=["Site"])
 

@@ -19,30 +19,20 @@ from ninja.errors import HttpError
 
 from ..core import tasks
 from ..http.errors import NOT_FOUND, error
+from ..learning.datasets import api as datasets
+from ..learning.trainings import api as trainings
+from ..quality.control_charts import api as charts
+from ..quality.limits import api as judging
+from ..quality.methods import api as methods
+from ..quality.references import api as references
+from ..quality.studies import api as studies
 from ..services.ground.refusal import Refused
-from . import (
-    charts,
-    corrections,
-    datasets,
-    files,
-    jobs,
-    judging,
-    links,
-    methods,
-    models,
-    references,
-    samples,
-    scales,
-    several,
-    site,
-    studies,
-    trainings,
-)
-from .auth import sign_in
-from .failures import failed, wrong_value
-from .request_bodies import settings_fields
-from .routes import FORM, WITH_SETTINGS
-from .schemas import with_results
+from . import corrections, files, jobs, links, models, samples, scales, several, site
+from .shared.auth import sign_in
+from .shared.failures import failed, wrong_value
+from .shared.request_bodies import settings_fields
+from .shared.routes import FORM, WITH_SETTINGS
+from .shared.schemas import with_results
 
 if TYPE_CHECKING:
     from ..core.settings import SegmentationSettings

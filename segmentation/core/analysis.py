@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from . import tasks
 from .flags import Flag
 from .labels.segmentation import Segmentation
-from .measure.filters import Reason
+from .measure.objects.filters import Reason
 from .measure.quantities import Value
 from .measure.results import Statistics
 from .measure.table import Table

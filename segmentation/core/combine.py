@@ -11,20 +11,20 @@ from typing import Any
 from . import tasks
 from .errors import UserError
 from .flags import DO_NOT_USE, LONGEST_SHORT_FORM, Flag, is_unusable
-from .measure.arrangement import pooled_arrangement as arrangement
-from .measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence, effect
-from .measure.distribution import FEWEST_IMAGES, Edge, WeightedSizes
-from .measure.figure_draws import with_outline_errors
-from .measure.filters import by_reason
+from .measure.arrangement.pattern import pooled_arrangement as arrangement
 from .measure.histograms import Population, bars_of, json_numbers
-from .measure.mats import poisson
-from .measure.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool, with_mean_interval
+from .measure.kinds.mats import poisson
+from .measure.objects.filters import by_reason
 from .measure.pooling import find_outliers, notes_on, pool, statistics_of_only_image, without_scale
 from .measure.quantities import POISSON, Value, number
 from .measure.results import PooledStatistics, Statistics, images_words
+from .measure.sizes.distribution import FEWEST_IMAGES, Edge, WeightedSizes
 from .measure.table import Table, with_equal_columns
+from .measure.uncertainty.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence, effect
+from .measure.uncertainty.figure_draws import with_outline_errors
+from .measure.uncertainty.pooled_fields import FieldOfView, pooled_quantities, reasons_not_to_pool, with_mean_interval
+from .micrograph.calibration.sources import Source
 from .micrograph.pairing import sort_key
-from .micrograph.sources import Source
 from .micrograph.types import Calibration, common_calibration
 from .sample import NOT_TO_USE, Member, SampleAnalysis, SampleImage, pixel_sizes_of
 from .tasks.base import Task

@@ -9,10 +9,9 @@ import numpy as np
 from . import tasks
 from .analysis import Analysis, AnalysisSettings
 from .labels.segmentation import Segmentation
-from .measuring import measure_objects, with_arrangement
-from .micrograph.borders import BORDER, border_of, without_border
 from .micrograph.contrast import clip_outliers
-from .micrograph.marks import fill_in
+from .micrograph.drawn.borders import BORDER, border_of, without_border
+from .micrograph.drawn.marks import fill_in
 from .micrograph.noise import NOISY, noise_of
 from .micrograph.pages import SIGNS_OF_PANELS
 from .micrograph.types import Micrograph
@@ -20,9 +19,10 @@ from .micrograph.vendors.facts import MARKS
 from .network.cards import ModelCard, cards_for_name
 from .network.runtime import Runtime
 from .network.textures import nearest
-from .pace import PREPARING, Clock, Progress, quiet
-from .preparation import analysed_rows, marks_on, smooth, without_coloured_marks
-from .search import Search, Show, with_reason
+from .stages.measuring import measure_objects, with_arrangement
+from .stages.pace import PREPARING, Clock, Progress, quiet
+from .stages.preparation import analysed_rows, marks_on, smooth, without_coloured_marks
+from .stages.search import Search, Show, with_reason
 
 # The reason that a result states for an automatic choice of the model.
 NEAREST = "Its training images resemble this image most, among {count} models."

@@ -14,13 +14,13 @@ from . import tasks
 from .analysis import Analysis, MethodUsed
 from .flags import Flag, as_json, short_forms
 from .labels.segmentation import MASKS
-from .measure.filters import only_sized
 from .measure.histograms import pieces_table
+from .measure.objects.filters import only_sized
+from .measure.objects.regions import share_of, uncounted
+from .measure.objects.tilt import Tilt
 from .measure.quantities import NUMBERS, Unit, Value, in_readable_units, micrometres, value_in_micrometres
-from .measure.regions import share_of, uncounted
 from .measure.results import Between, Corrected, ImageRow, PooledStatistics, Statistics, images_words
 from .measure.table import Table
-from .measure.tilt import Tilt
 from .micrograph.types import Calibration, common_calibration
 from .settings import DEFAULT_TASK, TILT_SETTINGS, MeasurementSettings, regions_of
 from .stored import Used

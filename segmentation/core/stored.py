@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 from .analysis import MethodUsed
 from .flags import NOTE, Flag, Level, from_json, judging_doubt, ranked, warning_texts
 from .labels.segmentation import MASKS
-from .measure.filters import Reason
+from .measure.objects.filters import Reason
 from .measure.quantities import Value
 from .measure.results import PooledStatistics, Statistics, value_of
 from .micrograph.types import Calibration

@@ -8,8 +8,8 @@ from typing import Any
 
 from django import forms
 
+from ..core.micrograph.calibration.width import parse_width
 from ..core.micrograph.vendors.units import may_be_thousands
-from ..core.micrograph.width import parse_width
 from ..core.names import clean_text
 from ..models import Sample
 from ..services.results.samples import ScaleRule

@@ -24,18 +24,18 @@ from django.utils.http import content_disposition_header
 
 from ..core import tasks
 from ..core.archive import streamed_zip
-from ..core.labels.working import STRIP_ROWS, WorkingLabels
+from ..core.labels.corrections.working import STRIP_ROWS, WorkingLabels
 from ..core.names import portable_name
 from ..core.report import exports
 from ..core.report.exports.base import Subject
 from ..core.report.exports.viewer import THUMBNAIL_FILE
 from ..core.report.wording import CITATION
+from ..learning.datasets import exports as dataset_exports
 from ..models import Artifact, Dataset, Job, Micrograph, SampleArtifact, StoredFile
 from ..services.ground import bundles, tables
 from ..services.ground.refusal import machine_fault
-from ..services.learning import dataset_exports
-from ..services.results.logs import edits_as_csv, edits_as_json
-from ..services.results.standing import open_with_words
+from ..services.results.corrections.logs import edits_as_csv, edits_as_json
+from ..services.results.corrections.standing import open_with_words
 
 SHOWN_INLINE = {"image/png", "image/webp", "application/pdf", "application/json"}  # other types are downloaded
 SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'"  # Content-Security-Policy: no scripts in any file

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.urls import Resolver404, resolve
 
-# Names of the views whose forms take files; `api.routes` adds those of the API.
+# Names of the views whose forms take files; `api.shared.routes` adds those of the API.
 FOR_FILES = {"home", "sample-add", "job-add", "dataset-add", "job-outlines", "job-settings"}
 
 

@@ -17,8 +17,8 @@ from ..services.ground import bundles
 from ..services.ground.queue import ask_for_files
 from ..services.ground.refusal import Refused
 from ..services.results.combined import combined_table
+from ..services.results.corrections.steps import ask_for_numbers
 from ..services.results.exports import unwritten_files
-from ..services.results.steps import ask_for_numbers
 from .serving import file_stem, serve_chunks
 
 NO_FILES = "None of these results has files yet. Only finished results can be downloaded."

@@ -33,6 +33,11 @@ A sample (many images of one specimen) is pooled when all its images have ended,
                         └──── any change ───────────┴─── (FAILED) <─────┘ <── any change ───┘
 """
 
+from ..learning.rows import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
+from ..quality.control_charts.rows import ChartPoint, ControlChart
+from ..quality.methods.rows import Method, MethodVersion
+from ..quality.references.rows import Reference
+from ..quality.studies.rows import Study
 from .base import (
     LONGEST_DUE,
     REQUEUE_FIELDS,
@@ -46,14 +51,9 @@ from .base import (
     kind_in_turn,
     shown_name,
 )
-from .charts import ChartPoint, ControlChart
-from .datasets import Dataset, DatasetImage, ModelDefault, Training, TrainingFile
 from .edits import Edit, Signature
 from .jobs import Artifact, Comparison, ExportJob, Job, Measuring, Proposals, recent_pace
-from .methods import Method, MethodVersion
 from .micrographs import Arrival, Micrograph, Segmentation, SideFile, preview_path, upload_path
-from .references import Reference
 from .samples import Sample, SampleArtifact
-from .studies import Study
 from .tokens import Delivery, Laboratory, Quota, Token, Webhook
 from .upkeep import Link, Removal, StaffAction, WorkerProcess

@@ -12,8 +12,8 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from ..core.labels.operations import Step, undo_step
-from ..core.labels.patches import BadEdit, Patch
+from ..core.labels.corrections.operations import Step, undo_step
+from ..core.labels.corrections.patches import BadEdit, Patch
 from ..core.report.signatures import DIGESTS, OWN, PrintedSignature
 from .jobs import Job
 

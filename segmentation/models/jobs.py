@@ -15,11 +15,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from ..core.analysis import AnalysisSettings
-from ..core.micrograph.readings import CUT_OFF
-from ..core.micrograph.stated import StatedScale
+from ..core.micrograph.calibration.stated import StatedScale
+from ..core.micrograph.scale_bar.readings import CUT_OFF
 from ..core.micrograph.types import Calibration, Scale
-from ..core.pace import MEASURING_STAGES, STAGE_BEGINS, Forecast, Pace
+from ..core.stages.pace import MEASURING_STAGES, STAGE_BEGINS, Forecast, Pace
 from ..core.stored import PATHS, StoredResult
+from ..quality.methods.rows import LONGEST_ACCOUNT, MethodVersion
 from .base import (
     TURNS_OF_ANALYSES,
     UNFINISHED_INDEX,
@@ -31,7 +32,6 @@ from .base import (
     StoredFile,
     WorkState,
 )
-from .methods import LONGEST_ACCOUNT, MethodVersion
 from .micrographs import Micrograph, Segmentation
 from .samples import Sample
 from .upkeep import ALIVE, WorkerProcess

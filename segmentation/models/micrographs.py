@@ -13,9 +13,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ..core.labels.segmentation import Provenance
+from ..core.micrograph.calibration.stated import StatedScale
 from ..core.micrograph.colours import CHANNELS
-from ..core.micrograph.readings import scale_of
-from ..core.micrograph.stated import StatedScale
+from ..core.micrograph.scale_bar.readings import scale_of
 from ..core.micrograph.types import Calibration, Scale
 from ..core.names import harmless_suffix
 from .base import SHOWN_NAME, UNFINISHED_INDEX, Attempted, AttemptedQuerySet, Owned
@@ -80,7 +80,7 @@ class MicrographQuerySet(AttemptedQuerySet):
         visitor; of equal bars only the latest.
 
         If the new image has one of these bars, the reading is reused
-        (`core.micrograph.barresult.reading_of_same_bar`).
+        (`core.micrograph.scale_bar.barresult.reading_of_same_bar`).
         """
         if micrograph.owner_id is None and micrograph.visitor is None:
             return []

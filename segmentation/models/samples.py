@@ -6,12 +6,12 @@ from typing import Any
 
 from django.db import models
 
-from ..core.micrograph.readings import CUT_OFF
+from ..core.micrograph.scale_bar.readings import CUT_OFF
 from ..core.micrograph.types import Calibration
 from ..core.settings import DEFAULT_TASK
 from ..core.stored import StoredResult
+from ..quality.methods.rows import LONGEST_ACCOUNT, LONGEST_REASON, MethodVersion
 from .base import SHOWN_NAME, Attempted, AttemptedQuerySet, JudgedResult, Owned, StoredFile
-from .methods import LONGEST_ACCOUNT, LONGEST_REASON, MethodVersion
 from .micrographs import Micrograph
 
 LONGEST_TYPED = 100  # characters of a typed number and its unit

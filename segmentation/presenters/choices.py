@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..core.flags import Flag
-from ..core.measure.filters import MEASURANDS, Reason
+from ..core.measure.objects.filters import MEASURANDS, Reason
 from ..core.measure.quantities import Value
 from ..core.measure.results import Statistics
 from ..core.network import cards

@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 from ..core.compare.results import ALIKE, DifferenceInterval, Outcome, verdict
 from ..core.compare.results import Comparison as StoredComparison
-from ..core.measure.bins import FEWEST_IN_HISTOGRAM
-from ..core.measure.fitting import SIGNIFICANCE, p_words
 from ..core.measure.quantities import MEDIAN_TERM, nanometre_in, significant
+from ..core.measure.sizes.bins import FEWEST_IN_HISTOGRAM
+from ..core.measure.sizes.fitting import SIGNIFICANCE, p_words
 from ..core.report.entries import Entry, known_column, known_number
 from ..core.report.wording import capital, per_cent, uncapital
 from ..models import Comparison, Job, Sample
-from .charts import ChartedSummary, Lines, polygon
 from .differences import Difference, differences
+from .drawings import ChartedSummary, Lines, polygon
 from .result import Result
 from .sample import PooledResult
 

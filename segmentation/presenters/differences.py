@@ -9,8 +9,8 @@ from math import floor, log10
 from typing import Any, NamedTuple
 
 from ..core.compare.results import DifferenceInterval, difference_interval, with_like_intervals
-from ..core.measure.budget_table import ANSWERS
 from ..core.measure.quantities import Value, micrometres, value_in_micrometres
+from ..core.measure.uncertainty.budget_table import ANSWERS
 from ..core.report.entries import Entry
 from ..core.report.wording import capital
 

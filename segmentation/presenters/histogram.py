@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.measure import bins
-from ..core.measure.descriptors import DESCRIPTORS
-from ..core.measure.fitting import density, log_normal, why_no_curve
 from ..core.measure.histograms import Bars, Choice, Population, bars_of, json_numbers
 from ..core.measure.quantities import Quantity, Unit, nanometre_in, significant
 from ..core.measure.results import Fit
+from ..core.measure.shape.descriptors import DESCRIPTORS
+from ..core.measure.sizes import bins
+from ..core.measure.sizes.fitting import density, log_normal, why_no_curve
 from ..core.report.entries import known_column
 from ..core.report.wording import per_cent
 from ..core.tasks.base import Task

@@ -15,7 +15,7 @@ from django.db.models import Count, F
 from django.urls import reverse
 
 from ..core.flags import LOOK, NOTE
-from ..core.measure.bins import FEWEST_IN_HISTOGRAM
+from ..core.measure.sizes.bins import FEWEST_IN_HISTOGRAM
 from ..core.report.entries import known_column
 from ..core.report.wording import capital
 from ..core.stored import StoredResult
@@ -23,7 +23,7 @@ from ..http.serving import thumbnails
 from ..models import Job, Sample
 from ..models.jobs import WaitingLine
 from ..services.results.comparisons import check_alike, comparison_group
-from .charts import Lines, polygon
+from .drawings import Lines, polygon
 from .progress import place_words
 from .sample import STATES, PooledResult, histogram_path
 from .stored import count_words, headline, numbers_of

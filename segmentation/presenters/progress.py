@@ -8,8 +8,8 @@ from typing import NamedTuple
 from django.db.models import Count
 from django.http import QueryDict
 
-from ..core.pace import time_words
 from ..core.report.wording import capital, uncapital
+from ..core.stages.pace import time_words
 from ..models import Job, Micrograph, Sample
 
 PLACE_DIGITS = 7  # a number with so many digits or more is no place in a queue

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from ..core.analysis import AnalysisSettings
-from ..core.measure.filters import LEAST_CONFIDENCE
+from ..core.measure.objects.filters import LEAST_CONFIDENCE
 from ..core.measure.quantities import significant
-from ..core.micrograph.sources import Source
+from ..core.micrograph.calibration.sources import Source
 from ..core.network import cards
 from ..core.report.wording import corrected_words, imported_words, per_cent
 from ..core.tasks import find

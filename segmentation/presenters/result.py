@@ -6,18 +6,18 @@ import json
 from dataclasses import dataclass, replace
 
 from ..core.flags import ADVICE, Flag, opening_words
-from ..core.labels.options import LEAST_EXPECTED
-from ..core.measure.bins import FEWEST_IN_HISTOGRAM
-from ..core.measure.filters import ALWAYS, Reason
+from ..core.labels.particles.options import LEAST_EXPECTED
+from ..core.measure.objects.filters import ALWAYS, Reason
 from ..core.measure.quantities import Quantity, column, nanometre_in, significant
+from ..core.measure.sizes.bins import FEWEST_IN_HISTOGRAM
 from ..core.report import exports
-from ..core.report.in_words import LIKELY_CUT
+from ..core.report.corrected.in_words import LIKELY_CUT
 from ..core.report.wording import capital, doubt_line, per_cent
 from ..core.tasks import find
 from ..models import Job
 from ..services.ground import tables
-from .charts import ChartedSummary, Lines, lines_of
 from .choices import COUNT_BUTTONS, Choices, LeftOutLine, SettingButton, add_button
+from .drawings import ChartedSummary, Lines, lines_of
 from .provenance import Provenance
 
 COMMON_SIZES = ("min_feret", "max_feret", "ecd", "area")  # the sizes in the table of objects of every kind

@@ -14,11 +14,11 @@ from django.urls import reverse
 
 from ..core.analysis import AnalysisSettings
 from ..core.flags import Flag, opening_words
-from ..core.measure.bins import FEWEST_IN_HISTOGRAM
-from ..core.measure.distribution import FEWEST_IMAGES
-from ..core.measure.pooled_fields import reason_and_warning
 from ..core.measure.quantities import OF, Value, value_in_micrometres
 from ..core.measure.results import NO_PIXEL_SIZE, PooledStatistics, images_words
+from ..core.measure.sizes.bins import FEWEST_IN_HISTOGRAM
+from ..core.measure.sizes.distribution import FEWEST_IMAGES
+from ..core.measure.uncertainty.pooled_fields import reason_and_warning
 from ..core.micrograph.pairing import sort_key
 from ..core.micrograph.types import Calibration, common_calibration
 from ..core.quality.belonging import choice_words
@@ -31,7 +31,7 @@ from ..http.serving import thumbnails
 from ..models import Job, Measuring, Micrograph, Sample
 from ..services.results.models_offered import BY_IMAGE, title_of
 from ..services.results.samples import outdated_versions
-from .charts import ChartedSummary, ClassRow, Lines, class_rows, lines_of, rebin_to_common_edges
+from .drawings import ChartedSummary, ClassRow, Lines, class_rows, lines_of, rebin_to_common_edges
 from .provenance import shown_settings
 
 BARS_HEIGHT = 32.0  # of the small histograms, whose width is 100

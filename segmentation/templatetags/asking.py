@@ -10,15 +10,15 @@ from django import template
 from ..core import tasks
 from ..core.network import cards
 from ..forms.laboratory import has_quality
+from ..learning.datasets.pages import NEW
+from ..learning.datasets.services import default_group, groups_of
 from ..models import Dataset, Job, Method, Micrograph, Sample
-from ..presenters.methods import MethodLine, method_line
 from ..presenters.sample import ImageRow
+from ..quality.methods.services import groups_of_account
+from ..quality.methods.words import MethodLine, method_line
 from ..services.access.links import is_open
 from ..services.ground import callers
-from ..services.learning.datasets import default_group, groups_of
-from ..services.results.methods import groups_of_account
-from ..views import calibration
-from ..views.datasets import NEW
+from ..views.job import calibration
 
 register = template.Library()
 register.simple_tag(calibration.suggestion)

@@ -24,7 +24,7 @@ from ..presenters.stored import headline, numbers_of
 from ..services.ground.refusal import Refused
 from ..services.results.comparisons import comparison_group, comparison_of, result_for
 from .forms import to_uuid
-from .revisions import revisions, setting_changes
+from .job.revisions import revisions, setting_changes
 
 MOST_OFFERED = 100  # newest results, and as many samples, among which the second result is chosen
 MOST_OVERLAID = 8  # distributions in one chart

@@ -9,15 +9,15 @@ from django.http import HttpRequest
 
 from ..core.analysis import AnalysisSettings
 from ..core.micrograph import formats
+from ..core.micrograph.calibration.sources import Source
+from ..core.micrograph.calibration.stated import StatedScale
+from ..core.micrograph.calibration.width import parse_width
 from ..core.micrograph.pairing import SIDE_SUFFIXES
-from ..core.micrograph.sources import Source
-from ..core.micrograph.stated import StatedScale
-from ..core.micrograph.width import parse_width
 from ..core.names import clean_text
 from ..forms.laboratory import laboratory_of, with_laboratory
 from ..forms.settings import SettingsForm
 from ..models import MethodVersion
-from ..services.results.methods import find_version, settings_from_version
+from ..quality.methods.services import find_version, settings_from_version
 
 WRONG_FIELDS = "Please correct the marked fields."
 LONGEST_TEXT = 500  # characters of a text field; the rest is cut off

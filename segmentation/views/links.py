@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from ..http.access import changeable, see_other
 from ..models import Job, Sample
 from ..services.ground.refusal import Refused
-from ..services.results import steps
+from ..services.results.corrections import steps
 
 # Value of the field "do" -> arguments of `steps.change_private_link`.
 ARGUMENTS = {"end": {}, "renew": {"renew": True}, "off": {"off": True}, "on": {"off": False}}

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from PIL import Image, ImageOps
 
 from ..core import tasks
-from ..core.measure.filters import Reason
+from ..core.measure.objects.filters import Reason
 from ..core.measure.quantities import number
 from ..core.micrograph import formats
 from ..core.network import cards
@@ -26,8 +26,8 @@ from ..core.network.card_entries import FIGURES, FRACTIONS
 from ..core.network.package import BadPackage
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..http.serving import serve_local
+from ..learning.trainings.words import TrainedModel
 from ..location import COMMAND
-from ..presenters.training import TrainedModel
 from ..services.ground.limits import most_pixels
 from ..services.results.models_offered import (
     card_for,
@@ -41,7 +41,7 @@ from ..services.results.models_offered import (
 )
 
 PICTURE_FORMATS = ["WEBP"]  # of the pictures that are stored with a card
-CAPTION = 0x010E  # the EXIF tag in which core.report.picture writes the caption of a picture
+CAPTION = 0x010E  # the EXIF tag in which core.report.figures.picture writes the caption of a picture
 KIND_PICTURE_SIZE = 192, 144  # width and height in px of the picture of a kind of analysis
 OBJECT_COLOUR = 86, 180, 233  # RGB of the objects in a drawn picture
 

@@ -23,6 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 from ..forms.settings import models_by_task
 from ..http.access import ask_to_delete, see_other
 from ..http.zipped import ResultsArchive, serve_table
+from ..learning.trainings.pages import start_again
 from ..middleware import sender
 from ..models import Job, Micrograph, Sample
 from ..presenters.listing import cards
@@ -31,7 +32,6 @@ from ..services.ground.refusal import Refused
 from ..services.results.jobs import delete_jobs
 from ..services.results.samples import delete_sample, sample_of_results
 from .forms import to_uuid
-from .trainings import start_again
 
 ROWS_PER_PAGE = 50  # results and samples
 LONGEST_SEARCH = 100  # characters of a search

@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
-from ..core.micrograph.width import width_text
+from ..core.micrograph.calibration.width import width_text
 from ..forms.samples import ScaleForm
 from ..http.access import (
     address_of,
@@ -37,13 +37,13 @@ from ..models import Job, Sample
 from ..presenters.growing import close_by_method, growth_of
 from ..presenters.progress import PageProgress, Progress
 from ..presenters.sample import PooledResult
+from ..quality.limits.panel import quality_context
 from ..services.ground.refusal import Refused
 from ..services.results import exports, growing, samples, uploads
 from ..services.results.pooled_outlines import pooled_coco
 from .forms import accept_attribute, show_notes, to_uuid
-from .job_files import file_or_wait
-from .job_page import JUST_DONE, readable
-from .judging import quality_context
+from .job.job_files import file_or_wait
+from .job.job_page import JUST_DONE, readable
 
 NO_FILES = "Choose the images to add first."
 

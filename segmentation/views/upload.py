@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ..core.analysis import AnalysisSettings
+from ..core.micrograph.calibration.stated import StatedScale
+from ..core.micrograph.calibration.width import parse_width
 from ..core.micrograph.pairing import pair
-from ..core.micrograph.stated import StatedScale
-from ..core.micrograph.width import parse_width
 from ..core.names import clean_text
 from ..core.settings import DEFAULT_MODEL, DEFAULT_TASK
 from ..forms.settings import SettingsForm
@@ -30,7 +30,7 @@ from ..services.results.models_offered import chosen_default, default_model
 from ..services.results.samples import ScaleRule
 from ..services.results.uploads import EXAMPLES, Note, example_file, example_sha256
 from .forms import LONGEST_TEXT, WRONG_FIELDS, field_errors, method_form, sent_form, sent_method, sent_scale, token_of
-from .work import work_page
+from .job.work import work_page
 
 PASSED_STATUSES = {413, 429, 503, 507}  # a refusal with another status is answered as 400
 NO_IMAGE = "Choose at least one image, or try the sample."

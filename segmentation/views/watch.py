@@ -20,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ..core.pace import time_words
+from ..core.stages.pace import time_words
 from ..models import Job, WorkerProcess
 from ..presenters.listing import cards
 from ..presenters.progress import STAGES

@@ -27,7 +27,7 @@ export function colouring(key, { scales, shapes }) {
 }
 
 // The colour of a direction; 180 degrees go once around the colour wheel, as in colours_by_direction of
-// report/picture.py.
+// report/figures/picture.py.
 const hue = (degrees) => `#${[5, 3, 1].map((n) => (n + degrees / 30) % 6).map((k) => Math.round(242.25 * (1 - 0.75 * Math.max(0, Math.min(k, 4 - k, 1)))).toString(16).padStart(2, "0")).join("")}`;
 
 function ofDirections() {

@@ -35,7 +35,7 @@ def sample(tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     with pytest.MonkeyPatch.context() as patch:
         for reader in ("barreading", "burntin"):
-            patch.setattr(f"segmentation.core.micrograph.{reader}.texts_by_child", lambda *strip, **how: [])
+            patch.setattr(f"segmentation.core.micrograph.scale_bar.{reader}.texts_by_child", lambda *strip, **how: [])
         done = manage("analyse", SAMPLE, "--out", out)
     assert done.returncode == 0, done.stderr
     return out / "sem-sample"

@@ -20,10 +20,10 @@ from roifile import ImagejRoi
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.combine import combine
-from segmentation.core.label_images import read_mask
-from segmentation.core.labelled import analyse_mask
+from segmentation.core.imported.labelled import analyse_mask
 from segmentation.core.labels.segmentation import MASKS as MASKS_OF_OTHERS
 from segmentation.core.labels.segmentation import NONE_IN_MASK
+from segmentation.core.masks.label_images import read_mask
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network import cards

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.network import cards
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.method_file import ALTERED, FORMAT, NO_METHOD, WrittenMethod

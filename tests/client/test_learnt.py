@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tools.accuracy.learnt import score
+from tools.accuracy.real.learnt import score
 
 
 def test_an_object_is_right_over_half_of_the_union():

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.filters import judge
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.objects.filters import judge
+from segmentation.core.measure.shape.shapes import measure
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.budget import Conditions
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.tasks import particles
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import Analysis, AnalysisSettings
-from segmentation.core.changed_forms import FORMS, NotTested, grey_levels, in_form, measure_robustness
 from segmentation.core.flags import Flag
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.quality.robustness import TITLES
+from segmentation.core.stages.changed_forms import FORMS, NotTested, grey_levels, in_form, measure_robustness
 
 ROWS, COLUMNS, BAR = 90, 120, 10
 NM = 4.0

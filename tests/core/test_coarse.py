@@ -10,12 +10,12 @@ from scipy import ndimage
 
 from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.coarse import missed_large, widest_place
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.network.cards import find
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import analyse
+from segmentation.core.stages.coarse import missed_large, widest_place
 from tests.core.builders import micrograph_of
 
 

@@ -18,9 +18,9 @@ from segmentation.core.flags import (
     short_forms,
     warning_texts,
 )
-from segmentation.core.measuring import _flags_of_scale
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.report.summary import Summary
+from segmentation.core.stages.measuring import _flags_of_scale
 
 FAINT = Flag("77 outlines are faint.", "77 faint outlines set aside", reason="much fainter than the others")
 SCALE = Flag.doubtful("The file gives 2 nm, the bar 3 nm.", "Scale doubtful", ids=(3, 5))

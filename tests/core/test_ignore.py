@@ -10,8 +10,8 @@ import pytest
 from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.regions import area_words, mask_of, share_of
+from segmentation.core.measure.objects.filters import Reason
+from segmentation.core.measure.objects.regions import area_words, mask_of, share_of
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.facts import settings_used
 from segmentation.core.sample import Member, SampleAnalysis

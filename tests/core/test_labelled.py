@@ -11,9 +11,9 @@ import tifffile
 from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.label_images import Mask, as_labels, read_mask
-from segmentation.core.labelled import analyse_mask
+from segmentation.core.imported.labelled import analyse_mask
 from segmentation.core.labels.segmentation import MASKS
+from segmentation.core.masks.label_images import Mask, as_labels, read_mask
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.report.exports.labels import write_tiff
 

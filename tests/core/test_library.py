@@ -22,7 +22,7 @@ from segmentation.core import library
 from segmentation.core.flags import DO_NOT_USE, Flag
 from segmentation.core.library import results
 from segmentation.core.library.inputs import model_for
-from segmentation.core.micrograph.barresult import BarReading
+from segmentation.core.micrograph.scale_bar.barresult import BarReading
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph
 from segmentation.core.network.cards import cards_for_name
 from segmentation.core.report.exports.result import as_dict

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.measure.shapes import means_of_overlapping
+from segmentation.core.measure.shape.shapes import means_of_overlapping
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from tests.core.builders import disc_labels, grey_of, segmentation_of
-from worker.results import summarise as job_summary
+from worker.analysis.results import summarise as job_summary
 
 OWN = Calibration(5.0, "metadata", "a tag", 0.01)
 

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import writing
-from segmentation.core.micrograph.databar import find_first_bar_row
-from segmentation.core.micrograph.marks import regions_of
-from segmentation.core.preparation import smooth
+from segmentation.core.micrograph.drawn import writing
+from segmentation.core.micrograph.drawn.marks import regions_of
+from segmentation.core.micrograph.scale_bar.databar import find_first_bar_row
+from segmentation.core.stages.preparation import smooth
 
 MOST_BYTES = 28  # a pixel
 

@@ -8,7 +8,7 @@ import pytest
 
 from segmentation.core import pipeline
 from segmentation.core.network.runtime import Runtime
-from tools.accuracy.metamorphic import FORMS, changes, pictures
+from tools.accuracy.drawn.metamorphic import FORMS, changes, pictures
 
 # Pictures of ten whose answer changes without a word: as measured, and one more, for processors that round otherwise.
 # Of the 100 answers 18 do so, and none gets a warning in its place: with 24 to 64 particles a few more or less tell.

@@ -10,9 +10,9 @@ import tifffile
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.combine import combine
-from segmentation.core.label_images import Mask, as_labels
-from segmentation.core.labelled import analyse_mask
-from segmentation.core.measure.regions import CountedArea
+from segmentation.core.imported.labelled import analyse_mask
+from segmentation.core.masks.label_images import Mask, as_labels
+from segmentation.core.measure.objects.regions import CountedArea
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.exports.particles_csv import as_text

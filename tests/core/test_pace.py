@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core import pace
-from segmentation.core import pace as pace_module
-from segmentation.core.pace import FIXED_MEGAPIXELS, STAGE_BEGINS, Forecast, Pace, reporting_progress, time_left
+from segmentation.core.stages import pace
+from segmentation.core.stages import pace as pace_module
+from segmentation.core.stages.pace import FIXED_MEGAPIXELS, STAGE_BEGINS, Forecast, Pace, reporting_progress, time_left
 
 KNOWN = [(1.0, {"load": 0.0, "search": 0.5, "network": 1.0, "labels": 0.5, "measure": 0.13, "report": 1.2})]
 

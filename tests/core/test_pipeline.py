@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core import pipeline, search, tasks
+from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import NO_NUMBERS, Flag
 from segmentation.core.labels.separate import separate
-from segmentation.core.learning import OVERRULED
+from segmentation.core.learning.training_summary import OVERRULED
 from segmentation.core.micrograph.contrast import clip_outliers
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import NO_SCALE, Calibration, Micrograph, Scale
@@ -22,8 +22,9 @@ from segmentation.core.network.inference import HALO, predict
 from segmentation.core.network.likeness import LIKENESS, OWN_IMAGES, describe, likeness_entry
 from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
-from segmentation.core.pace import Clock
 from segmentation.core.pipeline import analyse, measure, segment
+from segmentation.core.stages import search
+from segmentation.core.stages.pace import Clock
 from segmentation.core.stored import Used
 from segmentation.core.tasks.judgement import EVIDENT, is_out_of_domain
 from segmentation.lab.training.synthesis.bodies import make_body

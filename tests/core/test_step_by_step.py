@@ -14,16 +14,16 @@ from scipy import ndimage
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.labels import bands
 from segmentation.core.labels.bands import Band, boxes, by_band, summed_by_id, sums_of_objects
-from segmentation.core.labels.operations import Corrections, replay_steps
-from segmentation.core.labels.patches import BadEdit
+from segmentation.core.labels.corrections.operations import Corrections, replay_steps
+from segmentation.core.labels.corrections.patches import BadEdit
+from segmentation.core.labels.corrections.working import WorkingLabels
 from segmentation.core.labels.segmentation import Cut, Segmentation
-from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.micrograph.vendors.facts import MARKS
 from segmentation.core.pipeline import measure
 from segmentation.core.remembered import Memory, remembering
 from segmentation.core.report.exports import particles_csv, viewer
-from segmentation.core.report.panels import Drawing
+from segmentation.core.report.figures.panels import Drawing
 from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import disc_labels, grey_of, segmentation_of
 

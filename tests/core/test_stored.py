@@ -17,7 +17,7 @@ from segmentation.core.report.exports.result import as_dict
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.core.stored import StoredResult
 from tests.core.builders import make_analysis
-from worker.results import summarise
+from worker.analysis.results import summarise
 
 OLD = Path(__file__).parents[1] / "data" / "data-folder-1.0.0.tar.xz"
 

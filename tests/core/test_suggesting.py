@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.suggesting import ExpectedErrors, distance, expected_wrong, rank_images, texture
+from segmentation.core.learning.suggesting import ExpectedErrors, distance, expected_wrong, rank_images, texture
 
 
 def outlines(confidence):

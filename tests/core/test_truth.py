@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from segmentation.core.dataset_files import read_table
 from segmentation.core.errors import UserError
-from segmentation.core.truth import BadDataset, find_pairs, load_labels
+from segmentation.core.learning.dataset_files import read_table
+from segmentation.core.masks.truth import BadDataset, find_pairs, load_labels
 from tests.lab.folders import save
 
 

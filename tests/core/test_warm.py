@@ -11,7 +11,7 @@ import pytest
 from segmentation.core import tasks
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.library.inputs import with_bar_scale
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network import cards, runtime
 from segmentation.core.pipeline import analyse, measure

@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import expect
 
 from segmentation.core import tasks
-from segmentation.core.measure import bins
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
+from segmentation.core.measure.sizes import bins
 from segmentation.presenters.histogram import histogram_content
-from segmentation.views.histogram import StoredObjects
+from segmentation.views.job.histogram import StoredObjects
 
 from .conftest import COUNT, SIZES, open_tab
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 
 from .conftest import SIZES, open_tab
 from .test_charts import drawn, shown, stored

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Error, expect
 
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 
 from .conftest import COUNT, PATIENCE, SIZES, open_tab
 from .specimen import COLUMNS, DISCS, NM_PER_PIXEL, RADIUS, ROWS

@@ -10,8 +10,8 @@ import pypdf
 import pytest
 from playwright.sync_api import expect
 
-from segmentation.core.labels.operations import OPERATIONS
-from segmentation.core.report.charts import BAR
+from segmentation.core.labels.corrections.operations import OPERATIONS
+from segmentation.core.report.figures.charts import BAR
 from segmentation.core.stored import StoredResult
 from segmentation.core.tasks import find
 from segmentation.presenters.stored import numbers_of

@@ -20,8 +20,8 @@ from scipy import ndimage
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.micrograph.reader import read
 from segmentation.core.pipeline import analyse
-from segmentation.core.report import figure
-from segmentation.core.report.picture import before_and_after, captioned_webp
+from segmentation.core.report.figures import figure
+from segmentation.core.report.figures.picture import before_and_after, captioned_webp
 from segmentation.core.sample import SampleAnalysis
 from segmentation.lab.training.synthesis.noise import (
     Field,

@@ -24,11 +24,11 @@ from django.db.models import FileField  # noqa: E402
 
 from segmentation.core.micrograph.reader import read  # noqa: E402
 from segmentation.core.pipeline import measure  # noqa: E402
-from segmentation.core.report.picture import before_and_after, captioned_webp  # noqa: E402
+from segmentation.core.report.figures.picture import before_and_after, captioned_webp  # noqa: E402
 from segmentation.models import Job  # noqa: E402
 from segmentation.services.results.uploads import SOURCES  # noqa: E402
 from tests.examples.__main__ import SMALL, middle  # noqa: E402
-from worker.outlines import stored_segmentation  # noqa: E402
+from worker.reading.outlines import stored_segmentation  # noqa: E402
 
 # Files that a worker makes when somebody asks for them.
 LEFT_OUT = ("figure", "report", "caption", "particles-comma", "particles.xlsx", "bundle", "notebook")

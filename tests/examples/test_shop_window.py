@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.report.picture import captioned_webp
+from segmentation.core.report.figures.picture import captioned_webp
 
 from .__main__ import CAPTION, DRAWN, analysed, panels, write_figure
 

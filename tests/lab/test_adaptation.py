@@ -15,12 +15,12 @@ import tomlkit
 import torch
 from safetensors.torch import load_file, save_file
 
-from segmentation.core import planning
-from segmentation.core.measure.matching import Kind
+from segmentation.core.learning import planning
+from segmentation.core.masks.truth import BadDataset
+from segmentation.core.measure.objects.matching import Kind
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.network.cards import check_weights, read_card
 from segmentation.core.tasks import find
-from segmentation.core.truth import BadDataset
 from segmentation.lab.training import blend, outcome, replay
 from segmentation.lab.training.adaptation import Options, adapt, trainings
 from segmentation.lab.training.data import DrawnSource, make_sources

@@ -11,8 +11,8 @@ import torch
 from django.core.management import call_command
 from PIL import Image
 
+from segmentation.core.masks.truth import ANY_NUMBER, BadDataset, find_pairs
 from segmentation.core.network.likeness import describe, distance, likeness_entry
-from segmentation.core.truth import ANY_NUMBER, BadDataset, find_pairs
 from segmentation.lab.research.tiles import dihedral_forms, write_tiles
 from segmentation.lab.training.check import check_folder
 from segmentation.lab.training.classes import TOLERANCE_PX, ClassExaminer, confusion, metrics

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.truth import BadDataset
+from segmentation.core.masks.truth import BadDataset
 from segmentation.lab.training.data import make_sources
 from segmentation.lab.training.settings import BadRecipe, ComposedEntry, checked_as
 from segmentation.lab.training.synthesis.composites import FEWEST_PX, compose

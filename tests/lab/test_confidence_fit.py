@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segmentation.core.labels.confidence import likely_right
+from segmentation.core.labels.particles.confidence import likely_right
 from segmentation.lab.training.instances.confidence import (
     LabelledParticles,
     TooFew,

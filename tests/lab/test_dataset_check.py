@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from segmentation.core.label_images import read_numbers
-from segmentation.core.truth import BadDataset, load_image
+from segmentation.core.masks.label_images import read_numbers
+from segmentation.core.masks.truth import BadDataset, load_image
 from segmentation.lab.training.agreement import agreement, has_shape_of_gaps
 from segmentation.lab.training.check import check_folder, check_pairs, read_pair, write_pair
 from segmentation.lab.training.check.pairs import has_soft_edges

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from segmentation.core.labels.options import ParticleOptions
-from segmentation.core.measure.matching import Kind, overlap_of, without_specks
-from segmentation.core.measure.shapes import measure
+from segmentation.core.labels.particles.options import ParticleOptions
+from segmentation.core.masks.truth import load_labels
+from segmentation.core.measure.objects.matching import Kind, overlap_of, without_specks
+from segmentation.core.measure.shape.shapes import measure
 from segmentation.core.network.cards import find
-from segmentation.core.truth import load_labels
 from segmentation.lab.research.report import shown_ranks
 from segmentation.lab.training.evaluation.scores import (
     THRESHOLDS,

@@ -13,8 +13,8 @@ from PIL import Image
 from scipy import ndimage
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES, ParticleOptions
-from segmentation.core.labels.outline import outline
+from segmentation.core.labels.particles.options import INTERCEPT, OUTLINE_FEATURES, ParticleOptions
+from segmentation.core.labels.particles.outline import outline
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime

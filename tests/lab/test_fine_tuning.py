@@ -5,9 +5,9 @@ import pytest
 import torch
 from django.core.management import CommandError, call_command
 
+from segmentation.core.masks.truth import BadDataset
 from segmentation.core.network import cards
 from segmentation.core.network.with_torch import read_weights
-from segmentation.core.truth import BadDataset
 from segmentation.lab.training.data import make_sources
 from segmentation.lab.training.files import fingerprint
 from segmentation.lab.training.finetune import DEFAULTS, fine_tuning

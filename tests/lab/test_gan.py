@@ -14,8 +14,8 @@ import torch
 from django.core.management import CommandError, call_command
 from PIL import Image
 
+from segmentation.core.masks.truth import BadDataset
 from segmentation.core.network.cards import read_card
-from segmentation.core.truth import BadDataset
 from segmentation.lab.research.gan import stages
 from segmentation.lab.research.gan.loop import Work, deadline, numbered_pictures
 from segmentation.lab.research.gan.settings import MissingStage, read_gan_recipe, unet_recipe

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from segmentation.core.masks.truth import load_classes
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.network.scale_search import View
-from segmentation.core.truth import load_classes
 from segmentation.lab.training import tasks
 from segmentation.lab.training.evaluation.predictions import Options, Prediction, Predictor
 from segmentation.lab.training.losses import losses

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segmentation import __version__
-from segmentation.core.truth import BadDataset
+from segmentation.core.masks.truth import BadDataset
 from segmentation.lab.training.finetune import fine_tuning
 from segmentation.lab.training.publish import version_of
 from segmentation.lab.training.settings import copied_entries, read_recipe

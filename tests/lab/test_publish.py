@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
+from segmentation.core.labels.particles.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
 from segmentation.core.network import cards
 from segmentation.core.network.architectures import build
 from segmentation.lab.training.publish import publish, set_entries

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT
+from segmentation.core.labels.particles.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT
+from segmentation.core.masks.truth import find_pairs
 from segmentation.core.network.cards import read_card
 from segmentation.core.network.runtime import Runtime
-from segmentation.core.truth import find_pairs
 from segmentation.lab.training.evaluation.predictions import Predictor
 from segmentation.lab.training.instances.counts import count_image
 from segmentation.lab.training.instances.option_sets import (

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import EVEN_PROBABILITY, ParticleOptions
-from segmentation.core.labels.outline import outline
-from segmentation.core.measure.matching import count_pairs, overlap_of
+from segmentation.core.labels.particles.options import EVEN_PROBABILITY, ParticleOptions
+from segmentation.core.labels.particles.outline import outline
+from segmentation.core.measure.objects.matching import count_pairs, overlap_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import find
 from segmentation.core.network.scale_search import find_view

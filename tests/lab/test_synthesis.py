@@ -167,7 +167,7 @@ def test_distances_to_points_are_in_units_of_the_spacing():
 
 
 def test_a_drawn_sample_is_the_same_each_time_and_has_a_bar():
-    from segmentation.core.micrograph.databar import find_first_bar_row
+    from segmentation.core.micrograph.scale_bar.databar import find_first_bar_row
 
     picture = draw_sample()
     assert np.array_equal(picture, draw_sample())

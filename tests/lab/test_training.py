@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from segmentation.core.masks.truth import BadDataset, load_image
 from segmentation.core.micrograph.contrast import clip_outliers
-from segmentation.core.truth import BadDataset, load_image
 from segmentation.lab.training.data import (
     Crops,
     DrawnSource,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools.accuracy.composites import Ranges, stock, visible, write_composites
+from tools.accuracy.real.composites import Ranges, stock, visible, write_composites
 
 ROWS, COLUMNS = np.mgrid[:300, :300]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.core.micrograph import forking
-from segmentation.core.micrograph.confined import landlock_version
-from worker import decoding
+from segmentation.core.micrograph.confinement import forking
+from segmentation.core.micrograph.confinement.confined import landlock_version
+from worker.reading import decoding
 
 MAGIC = "HOSTILE"  # first letters of its files; the Python code that the reader runs follows
 # The module of the plug-in.

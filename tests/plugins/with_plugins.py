@@ -11,9 +11,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 
 from segmentation.core import plugins, tasks
+from segmentation.core.masks.truth import image_suffixes
 from segmentation.core.micrograph import formats
 from segmentation.core.report import exports
-from segmentation.core.truth import image_suffixes
 from segmentation.lab.training import tasks as taught
 from tests.web.finished import words
 from tools.fuzz.targets import TARGETS

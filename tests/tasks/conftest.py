@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from segmentation.core import pipeline, prediction, search, tasks
+from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import Analysis
 from segmentation.core.measure import quantities
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime
 from segmentation.core.network.scale_search import View
 from segmentation.core.network.with_torch import TorchNetwork
+from segmentation.core.stages import prediction, search
 from segmentation.lab.training import tasks as taught
 from tests.core.builders import micrograph_of
 from tests.lab.folders import save

@@ -18,17 +18,18 @@ from pydantic import ValidationError
 from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
+from segmentation.core.learning.suggesting import expected_wrong
 from segmentation.core.measure import quantities
-from segmentation.core.measure.bins import FEWEST_IN_HISTOGRAM
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
+from segmentation.core.measure.sizes.bins import FEWEST_IN_HISTOGRAM
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import exports, figure
+from segmentation.core.report import exports
 from segmentation.core.report.exports import geojson, viewer, workbooks
 from segmentation.core.report.exports.viewer import outlines
+from segmentation.core.report.figures import figure
+from segmentation.core.report.figures.panels import PANELS
 from segmentation.core.report.files import write_all
-from segmentation.core.report.panels import PANELS
 from segmentation.core.sample import SampleAnalysis
-from segmentation.core.suggesting import expected_wrong
 from segmentation.lab.training import tasks as taught
 from tests.core.builders import micrograph_of
 

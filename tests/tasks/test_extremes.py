@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from segmentation.core import pipeline
 from segmentation.core.labels.segmentation import Segmentation
+from segmentation.core.micrograph.calibration.width import LARGEST_NM, SMALLEST_NM
 from segmentation.core.micrograph.grey import LONGEST_SIDE, SMALLEST_SIDE
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.micrograph.width import LARGEST_NM, SMALLEST_NM
 from segmentation.core.report import exports
 from segmentation.core.report.files import write_all
 from tests.core.builders import micrograph_of

@@ -16,9 +16,9 @@ from django.core.management import CommandError, call_command
 from PIL import Image
 from safetensors.torch import save as save_tensors
 
+from segmentation.core.masks.truth import BadDataset
 from segmentation.core.network import cards
 from segmentation.core.network.architectures import build
-from segmentation.core.truth import BadDataset
 from segmentation.lab.training.classes import confusion, fraction_errors, likeliest, metrics, targets
 from segmentation.lab.training.data import make_sources
 from segmentation.lab.training.losses import losses

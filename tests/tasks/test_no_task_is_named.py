@@ -10,7 +10,8 @@ import pytest
 from segmentation.core import tasks
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("segmentation/core", "segmentation/services", "segmentation/views", "segmentation/api", "worker")
+HUB = ("segmentation/services", "segmentation/views", "segmentation/api")
+ROOMS = ("segmentation/core", *HUB, "segmentation/quality", "segmentation/learning", "worker")
 OWN = ROOT / "segmentation/core/tasks"
 ALLOWED = {
     "segmentation/core/settings.py": "what is analysed when nobody says, and its usual model",

@@ -11,13 +11,14 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 
-from segmentation.core import pipeline, search, tasks
+from segmentation.core import pipeline, tasks
 from segmentation.core.labels.segmentation import Segmentation
 from segmentation.core.measure import quantities
 from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
 from segmentation.core.report import exports
 from segmentation.core.settings import SegmentationSettings
+from segmentation.core.stages import search
 from segmentation.core.typed import settings_of
 from segmentation.lab.training import tasks as taught
 from segmentation.models import Job, Sample
@@ -27,8 +28,8 @@ from tests.conftest import as_file
 from tests.web.finished import words
 from worker import attempts
 from worker import tasks as worker
+from worker.analysis.samples import _record
 from worker.heartbeat import Heartbeat
-from worker.samples import _record
 
 from . import brightness
 from .kinds import kinds

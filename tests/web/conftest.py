@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from django.test import Client
 
+from segmentation.learning.datasets import services as datasets
 from segmentation.services.ground import bounds
-from segmentation.services.learning import datasets
 from segmentation.services.upkeep import health
 
 from . import bounded

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from segmentation.models import Job, Method, Micrograph, StaffAction
-from segmentation.services.results import methods
+from segmentation.quality.methods import services as methods
 
 from .finished import SUMMARY
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from segmentation.core.quality.control import ChartPlan
+from segmentation.core.quality.control_chart import ChartPlan
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.reference import ReferenceMaterial
 from segmentation.core.quality.specification import Specification

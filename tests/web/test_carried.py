@@ -13,12 +13,13 @@ import pypdf
 import pytest
 
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import exports, pages
-from segmentation.core.report.caption import caption_of
+from segmentation.core.report import exports
 from segmentation.core.report.context import Context
+from segmentation.core.report.corrected.quick_numbers import quick_numbers_of
+from segmentation.core.report.documents import pages
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.report.exports.workbooks import write_xlsx
-from segmentation.core.report.quick_numbers import quick_numbers_of
+from segmentation.core.report.figures.caption import caption_of
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.stored import StoredResult
 from segmentation.core.tasks import find

@@ -13,7 +13,7 @@ from django.core.checks.registry import registry
 
 from deepsegm import env
 from segmentation import checks
-from segmentation.core.micrograph import confined
+from segmentation.core.micrograph.confinement import confined
 from segmentation.location import ROOT
 
 
@@ -39,7 +39,7 @@ def test_a_sound_house_has_nothing_to_say(settings, tmp_path):
 
 @pytest.mark.parametrize(("name", "value"), [("sys.platform", "darwin"), ("CREATE_RULESET", 9999)])
 def test_a_system_without_confinement_is_named(monkeypatch, name, value):
-    monkeypatch.setattr(f"segmentation.core.micrograph.confined.{name}", value)
+    monkeypatch.setattr(f"segmentation.core.micrograph.confinement.confined.{name}", value)
     assert ids(checks.check_decoding) == ["deepsegm.W006"]
 
 

@@ -22,8 +22,8 @@ from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from segmentation.core.micrograph.sources import Source
-from segmentation.core.quality.control import ChartPlan
+from segmentation.core.micrograph.calibration.sources import Source
+from segmentation.core.quality.control_chart import ChartPlan
 from segmentation.core.quality.method import MethodDescription
 from segmentation.models import (
     ChartPoint,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from segmentation.plain import storable
-from worker import decoding
-from worker.decoding import Unreadable
+from worker.reading import decoding
+from worker.reading.decoding import Unreadable
 
 
 @pytest.mark.parametrize(

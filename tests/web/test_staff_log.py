@@ -175,7 +175,8 @@ class TestLooking:
 def test_a_refused_correction_was_not_made(desk, alice, make_job, monkeypatch):
     """An answer has one status for everybody."""
     monkeypatch.setattr(
-        "segmentation.services.results.edits.edit_job", Mock(side_effect=Refused("There is no object 9.", 422))
+        "segmentation.services.results.corrections.edits.edit_job",
+        Mock(side_effect=Refused("There is no object 9.", 422)),
     )
     send = {"content_type": "application/json", "headers": {"X-Requested-With": "DeepSegm"}}
     address = f"/api/v1/jobs/{make_job(owner=alice, state='done').pk}/edits"

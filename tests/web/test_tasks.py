@@ -21,7 +21,7 @@ from segmentation.forms.settings import SettingsForm
 from segmentation.management.commands import _inputs, analyse
 from segmentation.models import Job
 from segmentation.views import pages
-from segmentation.views.revisions import setting_changes
+from segmentation.views.job.revisions import setting_changes
 from tests.conftest import picture
 
 from .finished import SUMMARY, words

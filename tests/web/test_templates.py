@@ -9,7 +9,9 @@ from django.template import engines
 from django.template.base import FilterExpression, Node, Template, Variable
 from django.template.smartif import TokenBase
 
-TEMPLATES = sorted(Path(__file__).parents[2].glob("templates/**/*.html"))
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("templates", "segmentation/quality/templates", "segmentation/learning/templates")
+TEMPLATES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.html"))]
 LONGEST = 160
 # A value in quotes that holds a tag of logic; quotes within Django's own tags are no ends of the value.
 LOGIC = re.compile(r"""=(["'])(?:(?!\1)[^{<>]|\{(?![{%])|\{[{%](?:(?![}%]\}).)*[}%]\})*?\{% *(?:if|for|ifchanged)\b""")
@@ -32,7 +34,7 @@ BEHIND = {"token", "origin", "engine"}  # what else a node holds on to
 PARTS = [path for path in TEMPLATES if path.name.startswith("_")]
 
 
-@pytest.mark.parametrize("path", PARTS, ids=lambda path: str(path.relative_to(TEMPLATES[0].parent)))
+@pytest.mark.parametrize("path", PARTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_part_begins_with_what_it_needs(path):
     """Each variable that it reads and does not make itself, and no script that is not there."""
     comment = COMMENT.match(text(path))

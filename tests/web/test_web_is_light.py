@@ -41,8 +41,8 @@ def looked():
     peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
     return {"modules": sorted({name.partition(".")[0] for name in sys.modules}), "peak": peak}
 at_start = looked()
-from segmentation.core.labels.operations import Corrections
-from segmentation.core.labels.working import WorkingLabels
+from segmentation.core.labels.corrections.operations import Corrections
+from segmentation.core.labels.corrections.working import WorkingLabels
 from tests.core.labels.test_old_logs import LOG, picture
 corrections = Corrections(WorkingLabels.of(picture()))
 for edit in json.loads(LOG.read_text())["edits"]:

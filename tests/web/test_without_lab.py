@@ -11,14 +11,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from segmentation.learning.trainings.services import create_training, training_obstacle
 from segmentation.location import NO_LAB, ROOT, has_lab
 from segmentation.models import Dataset
 from segmentation.services.ground.callers import may_train
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning.trainings import create_training, training_obstacle
 from tests.conftest import WITHOUT_LAB
-from worker.datasets import prepare_dataset
-from worker.training import train
+from worker.learning.datasets import prepare_dataset
+from worker.learning.training import train
 
 # A page, a result and a command of each part of the site; all of it runs by hand (docs/development/architecture.md).
 ESSENTIAL = ("tests/web/test_without_lab.py", "tests/web/views/test_pages.py")

@@ -13,8 +13,8 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from segmentation.core.network.cards import ModelCard, UnknownModel, read_card
+from segmentation.learning.trainings.services import frozen_images
 from segmentation.models import Dataset, DatasetImage, Training, TrainingFile
-from segmentation.services.learning.trainings import frozen_images
 
 BASE = "particles"
 PLAN = {

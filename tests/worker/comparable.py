@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from django.core.files.base import ContentFile
 
-from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.statistics import summarise as statistics_of
+from segmentation.core.measure.uncertainty.budget import Conditions
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.viewer import outlines
 from segmentation.core.sample import SampleAnalysis
@@ -19,7 +19,7 @@ from segmentation.services.ground import tables
 from segmentation.services.results import publishing
 from tests.core.builders import analysis_of, disc_labels
 from worker import tasks
-from worker.results import summarise
+from worker.analysis.results import summarise
 
 LABELS = disc_labels(40, (300, 400))
 

@@ -9,8 +9,9 @@ from contextlib import redirect_stdout
 import pytest
 
 from tests.conftest import inspect_uploads, picture
-from worker import attempts, decoding, tasks
+from worker import attempts, tasks
 from worker.heartbeat import Heartbeat
+from worker.reading import decoding
 
 from . import fake
 from .comparable import LABELS, store

@@ -13,7 +13,7 @@ import numpy as np
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.shape.shapes import measure
 from segmentation.core.micrograph.types import NO_SCALE
 from segmentation.core.network.cards import ModelCard
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import django
 from celery.signals import task_prerun
 
-from worker.child import ANALYSES, COMMON_OPTIONS, QUEUE_OPTIONS, TRAINING, die_with_parent
+from worker.processes.child import ANALYSES, COMMON_OPTIONS, QUEUE_OPTIONS, TRAINING, die_with_parent
 
 from . import fake
 
@@ -77,7 +77,7 @@ def main() -> None:
     if os.environ.get("LAB_READS_HERE"):
         from tests.conftest import TEXT_FILE, picture
         from tests.reader import Reader
-        from worker import decoding
+        from worker.reading import decoding
 
         decoding.inspect = Reader(TEXT_FILE, picture())
     app.worker_main([*COMMON_OPTIONS, *QUEUE_OPTIONS[queue], *more])

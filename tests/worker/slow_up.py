@@ -10,8 +10,8 @@ if __name__ == "__main__":
     import deepsegm.celery  # noqa: F401  names the settings
 
     django.setup()
-    from worker import supervise
     from worker.management.commands import up
+    from worker.processes import supervise
 
     supervise.LONGEST_WAIT = 2.0
     up.WORKER = (sys.executable, "-m", "tests.worker.slow_app")

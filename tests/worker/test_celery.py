@@ -40,7 +40,8 @@ def test_only_the_embedded_worker_has_no_remote_control_and_none_keeps_results(s
 
 def test_what_few_tasks_need_is_not_in_the_workers_main_process():
     code = (
-        f"import django; django.setup(); import worker.tasks, worker.child, sys; print(set({HEAVY}) & set(sys.modules))"
+        f"import django; django.setup(); import worker.tasks, worker.processes.child, sys; "
+        f"print(set({HEAVY}) & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -56,7 +57,7 @@ def test_what_few_tasks_need_is_not_in_the_workers_main_process():
 def test_a_stop_during_the_warm_up_ends_it_at_once(monkeypatch):
     """A worker waits for the children of its pool."""
     from segmentation.core import pipeline
-    from worker import child, warming
+    from worker.processes import child, warming
 
     monkeypatch.setattr(child, "_must_stop", child.mmap(-1, 1))
     monkeypatch.setattr(pipeline, "analyse", lambda *given, **more: time.sleep(600))

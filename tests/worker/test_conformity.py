@@ -12,19 +12,22 @@ from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.specification import Specification
 from segmentation.core.report.file_options import CONFORMITY, REPORT
 from segmentation.models import ExportJob, Job, Link, Method, MethodVersion, Sample
 from segmentation.presenters.growing import close_by_method
-from segmentation.presenters.judging import conformity_statement_of, decision_as_dict
+from segmentation.quality.limits import services as judging
+from segmentation.quality.limits.words import conformity_statement_of, decision_as_dict
 from segmentation.services.access import links
 from segmentation.services.ground import bundles
-from segmentation.services.results import exports, judging, pooling, steps
+from segmentation.services.results import exports, pooling
+from segmentation.services.results.corrections import steps
 from segmentation.services.results.jobs import create_job
-from worker import exporting, tasks
-from worker.samples import judged_by
+from worker import tasks
+from worker.analysis import exporting
+from worker.analysis.samples import judged_by
 
 from .test_exporting import done
 from .test_run_sample import pooled, run, squares

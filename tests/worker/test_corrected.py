@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 
-from segmentation.core.labels.operations import correct
+from segmentation.core.labels.corrections.operations import correct
 from segmentation.core.labels.segmentation import Segmentation
-from segmentation.core.measure.filters import BY_OTHERS
+from segmentation.core.measure.objects.filters import BY_OTHERS
 from segmentation.core.report.wording import corrected_words
 from segmentation.core.stored import Used
+from segmentation.learning.datasets.suggestions import suggestions
 from segmentation.models import Job
 from segmentation.models import Segmentation as Stored
 from segmentation.services.ground import tables
 from segmentation.services.ground.bundles import compressed
-from segmentation.services.learning.suggestions import suggestions
 from segmentation.services.results import jobs
-from segmentation.services.results.edits import NO_OUTLINES
+from segmentation.services.results.corrections.edits import NO_OUTLINES
 from segmentation.services.results.jobs import NOTHING_CORRECTED, OTHER_OUTLINES
 from tests.web.trained import make_dataset
 from worker.tasks import do_analyses

@@ -15,7 +15,8 @@ from segmentation.core.report.wording import corrected_images_words
 from segmentation.models import Job
 from segmentation.services.ground import bundles
 from segmentation.services.ground.queue import ask_for_files
-from segmentation.services.results import edits, exports, jobs, samples
+from segmentation.services.results import exports, jobs, samples
+from segmentation.services.results.corrections import edits
 from tests.core.builders import disc_labels
 from tests.web.finished import visit, words
 from worker import tasks

@@ -15,12 +15,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from segmentation.core.imported.coco import read_coco
 from segmentation.core.imported.shapes import Frame, paint
+from segmentation.learning.datasets import services as datasets
 from segmentation.models import Dataset, DatasetImage
 from segmentation.services.ground.bounds import BOUNDS
-from segmentation.services.learning import datasets
 from tests.conftest import as_file
 from tests.web.archive import zipped
-from worker import decoding
+from worker.reading import decoding
 
 from .test_datasets import SHAPE, dataset, give, labels_of, notes, prepared, result, send, squares  # noqa: F401
 

@@ -21,9 +21,10 @@ from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.types import UnreadableImage
+from segmentation.learning.datasets import services as datasets
+from segmentation.learning.trainings import services as trainings
 from segmentation.models import Dataset, Job
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning import datasets, trainings
 from segmentation.services.results import jobs, publishing
 from segmentation.services.upkeep import upkeep
 from tests.conftest import as_file, picture
@@ -31,9 +32,9 @@ from tests.core.builders import segmentation_of
 from tests.lab.folders import discs
 from tests.web.archive import zipped
 from tests.web.finished import SUMMARY
-from worker import decoding
-from worker.dataset_images import write_folder_dataset
-from worker.datasets import contradicting_scales
+from worker.learning.dataset_images import write_folder_dataset
+from worker.learning.datasets import contradicting_scales
+from worker.reading import decoding
 from worker.tasks import do_analyses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "read_here")]
@@ -50,7 +51,7 @@ def test_a_dataset_is_checked_without_torch():
         "    def find_spec(name, *rest):\n"
         "        if name == 'torch': raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, NoTorch)\n"
-        "import worker.datasets, worker.dataset_archives, worker.dataset_images\n"
+        "import worker.learning.datasets, worker.learning.dataset_archives, worker.learning.dataset_images\n"
         "from segmentation.core import tasks as kinds\n"
         "from segmentation.lab.training import check, classes, sheets, tasks\n"
         "for kind in kinds.every(): tasks.find(kind.name)\n"
@@ -394,7 +395,7 @@ def test_three_pictures_show_what_could_be_composed_and_are_made_once(send, data
     assert sizes == [(224, 224)] * 3 and len(set(composed["pictures"])) == 3
     assert trainings.composing_obstacle(dataset) == ""
     monkeypatch.setattr(
-        "worker.datasets._composed_pictures", lambda *given: pytest.fail("the same images are composed again")
+        "worker.learning.datasets._composed_pictures", lambda *given: pytest.fail("the same images are composed again")
     )
     datasets.check_again(dataset=dataset)
     assert prepared(dataset).summary["composed"] == composed
@@ -418,7 +419,7 @@ def test_contradicting_scales_are_a_warning(result, give, dataset):
 def test_one_image_more_is_read_alone_and_the_check_says_what_it_says_of_the_folder(
     result, give, dataset, tmp_path, monkeypatch
 ):
-    from segmentation.core import truth
+    from segmentation.core.masks import truth
     from segmentation.lab.training.check import check_folder
 
     for seed in range(3):
@@ -446,7 +447,7 @@ def test_one_image_more_is_read_alone_and_the_check_says_what_it_says_of_the_fol
 def test_time_and_memory_that_run_out_are_said_of_the_dataset_and_it_goes_on(
     result, give, dataset, monkeypatch, error, words
 ):
-    from worker import datasets as worker
+    from worker.learning import datasets as worker
 
     for seed in range(2):
         give(result(seed), group=f"specimen {seed}")
@@ -484,7 +485,7 @@ def test_an_image_whose_file_is_gone_or_whose_check_is_damaged_is_named_or_read_
 @pytest.mark.services
 def test_a_change_supersedes_a_check_under_way(result, give, dataset, monkeypatch):
     """A second message finds nothing to do, and an attempt that was overtaken publishes nothing."""
-    from worker import datasets as worker
+    from worker.learning import datasets as worker
 
     give(result())
     real = worker._check

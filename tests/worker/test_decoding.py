@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from segmentation.core.micrograph import forking
+from segmentation.core.micrograph.confinement import forking
 from tests.core.micrograph.deed import DEED
 from tests.hostile import image, tiff
-from worker import decoding
+from worker.reading import decoding
 
 
 def test_a_page_is_taken_out_by_the_child(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ from django.db import OperationalError, connection
 from django.test import Client
 from PIL import Image
 
-from segmentation.core.labels.operations import Corrections, correct, patch_of
-from segmentation.core.labels.patches import Patch
+from segmentation.core.labels.corrections.operations import Corrections, correct, patch_of
+from segmentation.core.labels.corrections.patches import Patch
+from segmentation.core.labels.corrections.time_limit import TooLong, time_limit
+from segmentation.core.labels.corrections.working import STRIP_ROWS, WorkingLabels
 from segmentation.core.labels.segmentation import Segmentation
-from segmentation.core.labels.time_limit import TooLong, time_limit
-from segmentation.core.labels.working import STRIP_ROWS, WorkingLabels
 from segmentation.http.serving import serve_labels
 from segmentation.middleware import hash_address
 from segmentation.models import Edit, Job
@@ -35,10 +35,10 @@ from segmentation.services.ground import limits
 from segmentation.services.ground.callers import visitor_id
 from segmentation.services.ground.limits import OTHER_EDITS_RUN, OWN_EDIT_RUNS, edit_slot
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import edits as edits_service
-from segmentation.services.results import edits as service
 from segmentation.services.results import publishing
-from segmentation.services.results.edits import Outdated
+from segmentation.services.results.corrections import edits as edits_service
+from segmentation.services.results.corrections import edits as service
+from segmentation.services.results.corrections.edits import Outdated
 from tests.core.builders import segmentation_of
 from tests.web.finished import SUMMARY
 

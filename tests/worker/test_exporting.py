@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph import types
-from segmentation.core.micrograph.readings import CUT_OFF, with_stored_reading
+from segmentation.core.micrograph.scale_bar.readings import CUT_OFF, with_stored_reading
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports
 from segmentation.core.report.files import write_all
@@ -29,9 +29,10 @@ from segmentation.services.results import after_inspection, jobs, publishing
 from segmentation.services.results import exports as exports_service
 from segmentation.services.upkeep import upkeep
 from tests.core.builders import analysis_of, grey_of
-from worker import exporting, measuring, tasks
+from worker import tasks
+from worker.analysis import exporting, measuring
+from worker.analysis.samples import number_of
 from worker.attempts import BROKEN
-from worker.samples import number_of
 
 from .comparable import LABELS
 

@@ -9,7 +9,7 @@ import pypdf
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.models import Job, Method, MethodVersion
 from segmentation.presenters.growing import growth_of

@@ -13,8 +13,9 @@ from django.utils import timezone
 from segmentation.core.network.cards import NoDevice, TorchMissing
 from segmentation.models import Job, WorkerProcess
 from segmentation.services.upkeep import health
-from worker import attempts, child, device
-from worker.child import Beats
+from worker import attempts
+from worker.processes import child, device
+from worker.processes.child import Beats
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from segmentation.core.network import runtime
-from worker import idle_memory, tasks
+from worker import tasks
+from worker.processes import idle_memory
 
 from .lab import wait_for
 

@@ -22,9 +22,9 @@ from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.micrograph.inspect import _inspect, _options
-from segmentation.core.micrograph.readings import CUT_OFF
+from segmentation.core.micrograph.scale_bar.readings import CUT_OFF
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.preparation import NO_ROW
+from segmentation.core.stages.preparation import NO_ROW
 from segmentation.models import Job, Micrograph, Sample, Superseded
 from segmentation.models.micrographs import MOST_BARS, OTHER_BAR_WAITS
 from segmentation.services.ground.limits import most_pixels
@@ -38,8 +38,8 @@ from segmentation.services.upkeep import upkeep
 from tests.conftest import inspect_uploads, picture
 from tests.core.micrograph.test_barlayout import EARLIER, drawn, image_with
 from tests.hostile import image, tiff
-from worker import answers, decoding, inspecting
 from worker.fetching import load_micrograph
+from worker.reading import answers, decoding, inspecting
 from worker.scratch import kept_file_path
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]
@@ -297,7 +297,7 @@ class TestKnownBars:
     def read_bar(self, monkeypatch):
         """The child does its work in this process. How often it reads text."""
         mock = Mock(return_value=replace(EARLIER, same_as=""))
-        monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", mock)
+        monkeypatch.setattr("segmentation.core.micrograph.scale_bar.barreading.read_bar", mock)
 
         def facts(path, name, side, options, report_alive):
             arguments = _options([str(path), f"--name={name}", *options])
@@ -639,7 +639,7 @@ def test_memory_beyond_the_limit_ends_the_child_alone(settings, tmp_path):
 
 POOL_CHILD = """
 import os, threading, resource
-from worker.child import end_pool_child, enter_pool
+from worker.processes.child import end_pool_child, enter_pool
 end_pool_child()
 enter_pool(os.getppid(), 600)
 try:

@@ -10,7 +10,7 @@ import pytest
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.combine import combine
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.method_file import OWN_APPROVAL, UNAPPROVED
@@ -18,7 +18,7 @@ from segmentation.core.report.files import write_all
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.models import Job, Method, MethodVersion
 from tests.core.builders import make_analysis
-from worker.results import with_method
+from worker.analysis.results import with_method
 from worker.tasks import do_analyses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "busy")]

@@ -16,7 +16,7 @@ from segmentation.models import Job, Sample
 from segmentation.services.ground.callers import visitor_id
 from segmentation.services.ground.limits import edit_slot
 from segmentation.services.results import publishing
-from segmentation.services.results import standing as service
+from segmentation.services.results.corrections import standing as service
 from tests.core.builders import segmentation_of
 from tests.web.finished import SUMMARY
 from worker.tasks import do_analyses

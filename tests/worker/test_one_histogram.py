@@ -13,16 +13,16 @@ import pytest
 from segmentation.core import tasks
 from segmentation.core.combine import combine
 from segmentation.core.measure.results import Statistics
-from segmentation.core.report import figure
-from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
 from segmentation.core.report.exports import result, viewer, workbooks
+from segmentation.core.report.figures import figure
+from segmentation.core.report.figures.charts import Distribution, Sheet, draw_histogram
 from segmentation.core.sample import Member, SampleAnalysis
 from segmentation.presenters.histogram import histogram_content
 from segmentation.services.ground import tables
-from segmentation.views.histogram import StoredObjects, pooled_population
+from segmentation.views.job.histogram import StoredObjects, pooled_population
 from tests.core.builders import make_analysis
 from tests.core.measure.test_possible_pieces import measured, outlines
-from worker.results import summarise
+from worker.analysis.results import summarise
 
 PARTICLES = tasks.find("particles")
 KINDS = {

@@ -21,7 +21,7 @@ from tests.core.micrograph.test_pages import figure
 from tests.hostile import image
 from tests.web.archive import zipped
 from tests.web.finished import SUMMARY, summary, words
-from worker import answers, decoding
+from worker.reading import answers, decoding
 
 from .test_inspecting import WHO, looked_into, messages, receive  # noqa: F401
 

@@ -9,7 +9,7 @@ import pytest
 from celery.concurrency import get_implementation
 
 from deepsegm.celery import app
-from worker.pool import TaskPool, WaitingContext, WaitingQueue
+from worker.processes.pool import TaskPool, WaitingContext, WaitingQueue
 
 WAIT_SECONDS = 10.0
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
-from segmentation.core import proposing
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag
 from segmentation.core.network import cards
-from segmentation.core.proposing import Part, ways
+from segmentation.core.stages import proposing
+from segmentation.core.stages.proposing import Part, ways
 from segmentation.core.stored import StoredResult
 from segmentation.core.tasks.judgement import without_numbers
 from segmentation.models import Job, Proposals
@@ -21,7 +21,7 @@ from segmentation.services.results import jobs
 from tests.core.builders import make_analysis
 from tests.web.finished import SUMMARY
 from worker import heartbeat, tasks
-from worker import proposing as worker_proposing
+from worker.analysis import proposing as worker_proposing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat", "coarse")]
 NOTHING = {

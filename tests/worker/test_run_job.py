@@ -34,9 +34,11 @@ from segmentation.services.ground.refusal import DATABASE, FULL, STORAGE
 from segmentation.services.results import after_inspection, exports, jobs, publishing
 from segmentation.services.upkeep import upkeep
 from tests.conftest import picture
-from worker import analysing, attempts, decoding, heartbeat, tasks
+from worker import attempts, heartbeat, tasks
+from worker.analysis import analysing
 from worker.attempts import BROKEN, NO_NETWORKS
 from worker.fetching import GONE
+from worker.reading import decoding
 from worker.tasks import do_analyses, requeue_running_rows
 
 from . import fake

@@ -13,10 +13,10 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
 from segmentation.core.flags import DO_NOT_USE, Flag, as_json, is_unusable
-from segmentation.core.measure.budget import Conditions
 from segmentation.core.measure.quantities import Value
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.shape.shapes import measure
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.budget import Conditions
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.files import write_all
 from segmentation.core.sample import BY_USER, NOT_TO_USE
@@ -25,9 +25,10 @@ from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.queue import ask_for_files
 from segmentation.services.results import exports, pooling, samples
 from tests.web.finished import SUMMARY
-from worker import decoding, exporting
+from worker.analysis import exporting
+from worker.analysis.samples import CANCELLED, LOST, NONE_LEFT, OTHER_SETTINGS, UNREAD, filing_of, pooled_again
 from worker.attempts import BROKEN
-from worker.samples import CANCELLED, LOST, NONE_LEFT, OTHER_SETTINGS, UNREAD, filing_of, pooled_again
+from worker.reading import decoding
 from worker.tasks import do_analyses
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_heartbeat")]

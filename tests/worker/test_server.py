@@ -19,7 +19,7 @@ from segmentation.api.urls import document
 from segmentation.http.errors import broken
 from segmentation.http.uploads import FOR_FILES
 from segmentation.services.ground.space import NO_ROOM
-from worker import server as service
+from worker.processes import server as service
 
 from .lab import wait_for
 
@@ -205,7 +205,11 @@ def test_two_lengths_end_the_connection(server):
 
 
 def test_every_form_for_files_is_known():
-    texts = [file.read_text() for file in Path(settings.BASE_DIR, "templates").rglob("*.html")]
+    texts = [
+        file.read_text()
+        for room in ("templates", "segmentation")
+        for file in Path(settings.BASE_DIR, room).rglob("*.html")
+    ]
     forms = {name for text in texts for name in re.findall(r"url '([\w-]+)'[^>]*multipart", text)}
     paths = [path for path, of in document()["paths"].items() if "binary" in str(of.get("post", {}).get("requestBody"))]
     assert forms <= FOR_FILES and len(FOR_FILES) == len(forms) + len(paths)

@@ -17,8 +17,8 @@ from segmentation.core.network.cards import NoDevice, find
 from segmentation.core.network.runtime import SERVER_FOLDER, Runtime, load_network
 from tests.worker.lab import REPOSITORY
 from worker import apps
-from worker.child import NETWORKS
-from worker.supervise import COMMAND, Supervisor
+from worker.processes.child import NETWORKS
+from worker.processes.supervise import COMMAND, Supervisor
 
 EXACT = Runtime("cpu", "float32", "torch")
 WINDOW = np.random.default_rng(3).random((1, 1, 96, 128), np.float32)

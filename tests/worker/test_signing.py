@@ -21,7 +21,8 @@ from segmentation.models.edits import hash_of
 from segmentation.services.ground import bundles
 from segmentation.services.ground import queue as queue_service
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import edits, exports, jobs, samples, signing
+from segmentation.services.results import exports, jobs, samples
+from segmentation.services.results.corrections import edits, signing
 from segmentation.services.upkeep import upkeep
 from tests.web.finished import VISITOR, visit, words
 from worker.tasks import do_analyses, do_inspections

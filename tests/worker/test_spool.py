@@ -16,7 +16,7 @@ import pytest
 from kombu import Connection, Consumer, Queue
 
 import deepsegm.celery  # noqa: F401  registers spool://
-from worker.data_directory import empty_spool
+from worker.processes.data_directory import empty_spool
 from worker.spool import CHECK_SECONDS_WITHOUT_BELL, Bell
 
 from .lab import REPOSITORY, wait_for

@@ -10,8 +10,8 @@ import pytest
 from segmentation.models import Job
 from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import edits
-from segmentation.services.results import standing as service
+from segmentation.services.results.corrections import edits
+from segmentation.services.results.corrections import standing as service
 from worker.tasks import do_analyses
 
 from .test_corrected import revision

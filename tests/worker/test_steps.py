@@ -16,9 +16,10 @@ from segmentation.models import ExportJob, Job, Measuring
 from segmentation.services.ground import bundles, tables
 from segmentation.services.ground.callers import visitor_id
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import edits, exports, steps
+from segmentation.services.results import exports
+from segmentation.services.results.corrections import edits, steps
 from tests.web.finished import visit, words
-from worker import measuring
+from worker.analysis import measuring
 from worker.heartbeat import has_more_urgent_work
 from worker.tasks import do_analyses, do_inspections
 
@@ -90,7 +91,7 @@ def test_numbers_and_files_follow_in_their_place(measured, send, script):
 
 def test_the_page_says_all_numbers_before_files_are_written(measured, send, script, monkeypatch):
     """How the objects lie to each other and the files follow; another correction withdraws the numbers."""
-    from worker import measuring
+    from worker.analysis import measuring
 
     monkeypatch.setattr("segmentation.core.report.summary.numbers.FEWEST_IN_HISTOGRAM", 2)
     send(0, DELETE)

@@ -14,13 +14,13 @@ from scipy import stats
 
 from segmentation.core import pipeline
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.changed_forms import FORMS
 from segmentation.core.measure.quantities import Value
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.quality.method import MethodDescription
+from segmentation.core.stages.changed_forms import FORMS
 from segmentation.models import Arrival, Method, MethodVersion, StaffAction, Study
+from segmentation.quality.studies import services as studies
 from segmentation.services.ground import limits
-from segmentation.services.results import studies
 from tests.conftest import picture
 from tests.core.quality.test_study_report import row
 from worker.tasks import do_analyses

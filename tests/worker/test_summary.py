@@ -13,7 +13,7 @@ from segmentation.core.report.schema import JobResult, StoredSample
 from segmentation.core.sample import Member
 from segmentation.plain import storable
 from tests.core.builders import make_analysis
-from worker.results import summarise
+from worker.analysis.results import summarise
 
 METHOD = MethodUsed("Powder", 2, "approved", "c" * 64, ("The scale is typed.",))
 

@@ -11,8 +11,8 @@ import threading
 import psutil
 import pytest
 
-from worker import supervise
-from worker.supervise import Supervisor
+from worker.processes import supervise
+from worker.processes.supervise import Supervisor
 
 from .lab import REPOSITORY, wait_for
 
@@ -103,7 +103,7 @@ def test_a_dead_childs_children_do_not_live_on(supervise_code):
 def test_a_child_does_not_outlive_a_killed_parent():
     code = (
         "import subprocess, sys, os, time\n"
-        "child = 'import os, sys, time; from worker.child import die_with_parent;'\n"
+        "child = 'import os, sys, time; from worker.processes.child import die_with_parent;'\n"
         "child += 'die_with_parent(int(sys.argv[1])); time.sleep(600)'\n"
         "print(subprocess.Popen([sys.executable, '-c', child, str(os.getpid())]).pid, flush=True)\n"
         "time.sleep(600)\n"

@@ -20,9 +20,9 @@ from unittest.mock import Mock
 import pytest
 
 from segmentation.core.network.cards import read_card
+from segmentation.learning.trainings import trained
 from segmentation.models import Dataset, DatasetImage, Superseded, Training
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning import trained
 from tests.lab.conftest import trained as base_model  # noqa: F401
 from tests.lab.conftest import undrawn  # noqa: F401
 from worker import tasks
@@ -56,7 +56,7 @@ def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
 
     of_training, own_limits, add_graph = (
         [],
-        importlib.import_module("worker.training")._training_limits,
+        importlib.import_module("worker.learning.training")._training_limits,
         publish.add_graph,
     )
 
@@ -71,7 +71,7 @@ def test_a_dataset_becomes_a_model(training, settings, monkeypatch, tmp_path):
         assert of_training, "the memory of a training is more than an analysis may have"
         return add_graph(card)
 
-    monkeypatch.setattr("worker.training._training_limits", limits)
+    monkeypatch.setattr("worker.learning.training._training_limits", limits)
     monkeypatch.setattr(publish, "add_graph", graph)
     row = run(training)
     assert (row.state, row.error) == ("done", "")
@@ -114,7 +114,7 @@ def test_a_tick_lets_it_learn_from_composed_agglomerates(training, monkeypatch):
 
 
 def test_what_the_form_asked_reaches_the_training(training):
-    options = importlib.import_module("worker.training")._options
+    options = importlib.import_module("worker.learning.training")._options
     for asked in ({}, {"composed": True}, {"learning_curve": True}):
         training.options = asked
         sent = options(training)
@@ -176,7 +176,7 @@ def test_a_dataset_deleted_meanwhile_ends_its_training_and_nothing_of_it_is_kept
 
 
 def test_an_image_taken_back_meanwhile_stops_its_training_at_once(training, monkeypatch, commit):
-    monkeypatch.setattr(importlib.import_module("worker.training"), "DATASET_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(importlib.import_module("worker.learning.training"), "DATASET_CHECK_SECONDS", 0.0)
     report, seen = trained.report_training, []
 
     def remove(**fields):
@@ -248,7 +248,10 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(training, what):
 
 
 def test_a_child_of_the_pool_may_start_processes_only_while_it_trains():
-    process, limits = multiprocessing.current_process(), importlib.import_module("worker.training")._training_limits
+    process, limits = (
+        multiprocessing.current_process(),
+        importlib.import_module("worker.learning.training")._training_limits,
+    )
     process.daemon = True  # as the children of a pool are
     try:
         with limits():

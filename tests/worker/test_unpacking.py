@@ -15,7 +15,7 @@ from segmentation.services.results import jobs as jobs_service
 from segmentation.services.results.samples import ScaleRule
 from tests.conftest import inspect_uploads, picture
 from tests.web.archive import zipped
-from worker import inspecting
+from worker.reading import inspecting
 
 from .test_inspecting import WHO, looked_into, messages, receive  # noqa: F401
 

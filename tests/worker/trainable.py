@@ -19,7 +19,7 @@ FEW = {"batch": 2, "crop": 64, "validation_batches": 1, "checkpoint": 2, "precis
 
 def install(put: Callable[..., None] = setattr) -> None:
     """Few steps, and no replay."""
-    import worker.training as training
+    import worker.learning.training as training
     from segmentation.lab.training import replay
     from segmentation.lab.training.adaptation import trainings
 

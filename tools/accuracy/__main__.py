@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Registry
 from segmentation.core.tasks import every
 
-from . import arrangement, coverage, fibres, golden, metamorphic, outlines, reference, shapes
+from .drawn import arrangement, coverage, fibres, golden, metamorphic, outlines, shapes
+from .real import reference
 
 METHOD = Path(__file__).resolve().parents[2] / "docs" / "method"
 PAGE = METHOD / "accuracy.md"
@@ -88,12 +89,12 @@ def main() -> None:
         metamorphic.main(sys.argv[2:])
         return
     if sys.argv[1:2] == ["advice"]:
-        from . import advice  # reads the models and their data
+        from .real import advice  # reads the models and their data
 
         print(*advice.lines(), sep="\n")
         return
     if sys.argv[1:2] in (["doubts"], ["clicks"], ["alike"]):
-        from . import alike, clicks, doubts  # read the models and their data
+        from .real import alike, clicks, doubts  # read the models and their data
 
         table = {"doubts": doubts, "clicks": clicks, "alike": alike}[sys.argv[1]]
         with TemporaryDirectory() as other:
@@ -102,7 +103,8 @@ def main() -> None:
             )
         return
     if sys.argv[1:2] in (["touching"], ["methods"], ["edges"], ["overlaps"]):
-        from . import edges, methods, overlaps, touching  # read the models and their data
+        from .drawn import edges, overlaps
+        from .real import methods, touching  # read the models and their data
 
         table = {"touching": touching, "methods": methods, "edges": edges, "overlaps": overlaps}[sys.argv[1]]
         for line in table.lines():
@@ -114,7 +116,7 @@ def main() -> None:
         rules.main(sys.argv[2:])
         return
     if sys.argv[1:2] in (["contacts"], ["confidence"], ["recall"], ["aside"]):
-        from . import unseen  # reads the models and their data
+        from .real import unseen  # reads the models and their data
 
         unseen.main(sys.argv[1:])
         return

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.labels.segmentation import Segmentation
-from segmentation.core.micrograph.borders import BORDER
+from segmentation.core.micrograph.drawn.borders import BORDER
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.runtime import Runtime

@@ -41,11 +41,11 @@ def main(counts: list[int]) -> None:
     from django.utils import timezone
 
     from segmentation.core.analysis import AnalysisSettings
-    from segmentation.core.micrograph.sources import Source
-    from segmentation.core.quality.control import ChartPlan
+    from segmentation.core.micrograph.calibration.sources import Source
+    from segmentation.core.quality.control_chart import ChartPlan
     from segmentation.core.quality.method import MethodDescription
     from segmentation.models import Job, Method, MethodVersion, Micrograph
-    from segmentation.services.results import charts
+    from segmentation.quality.control_charts import services as charts
     from tests.web.finished import summary
 
     call_command("migrate", verbosity=0)

@@ -15,12 +15,12 @@ import numpy as np
 from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.measuring import measure_objects, with_arrangement
 from segmentation.core.micrograph.types import ABSENT, Micrograph
 from segmentation.core.network.runtime import Runtime
-from segmentation.core.pace import STAGE_BEGINS, Clock, quiet
 from segmentation.core.pipeline import segment
-from tools.accuracy.overlaps import heap
+from segmentation.core.stages.measuring import measure_objects, with_arrangement
+from segmentation.core.stages.pace import STAGE_BEGINS, Clock, quiet
+from tools.accuracy.drawn.overlaps import heap
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 FOLDERS = {

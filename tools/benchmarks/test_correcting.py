@@ -26,8 +26,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage.measure import find_contours
 
-from segmentation.core.measure.matching import Kind, count_pairs, error_kinds, overlap_of, pairs, without_specks
-from segmentation.core.truth import BadDataset
+from segmentation.core.masks.truth import BadDataset
+from segmentation.core.measure.objects.matching import Kind, count_pairs, error_kinds, overlap_of, pairs, without_specks
 from segmentation.lab.training.data import held_out_pairs
 from segmentation.lab.training.settings import read_recipe
 

@@ -20,7 +20,7 @@ import pytest
 from tests.worker.lab import REPOSITORY, wait_for
 from tools.benchmarks.test_first_answer import WIDTH, image, is_ready, processor, site  # noqa: F401
 from tools.benchmarks.test_load import Visitor
-from worker import idle_memory
+from worker.processes import idle_memory
 
 pytestmark = pytest.mark.benchmark
 PICTURES = int(os.environ.get("PICTURES", "10"))

@@ -16,8 +16,8 @@ from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.options import ParticleOptions
-from segmentation.core.labels.outline import particle_labels
+from segmentation.core.labels.particles.options import ParticleOptions
+from segmentation.core.labels.particles.outline import particle_labels
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import available, find
@@ -26,7 +26,7 @@ from segmentation.core.network.runtime import Runtime, load_network
 from segmentation.core.network.scale_search import as_shown
 from segmentation.core.pipeline import Clock, analyse, measure_objects, segment, with_arrangement
 from segmentation.core.report.files import write_all
-from worker.decoding import read_micrograph
+from worker.reading.decoding import read_micrograph
 
 pytestmark = pytest.mark.benchmark
 SAMPLE = Path(__file__).resolve().parents[2] / "static" / "sample" / "sem-sample.tif"

@@ -17,9 +17,9 @@ from PIL import Image
 
 from segmentation.core import pipeline
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.measure.matching import count_pairs, overlap_of, without_specks
-from segmentation.core.suggesting import expected_wrong, rank_images, texture
-from segmentation.core.truth import BadDataset
+from segmentation.core.learning.suggesting import expected_wrong, rank_images, texture
+from segmentation.core.masks.truth import BadDataset
+from segmentation.core.measure.objects.matching import count_pairs, overlap_of, without_specks
 from segmentation.lab.training.data import held_out_pairs
 from segmentation.lab.training.settings import read_recipe
 

@@ -17,8 +17,8 @@ from typing import TextIO
 import psutil
 
 from tests.worker.lab import REPOSITORY, wait_for
-from worker import supervise
-from worker.supervise import Supervisor
+from worker.processes import supervise
+from worker.processes.supervise import Supervisor
 
 PYTHON = sys.executable
 

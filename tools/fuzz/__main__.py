@@ -102,7 +102,7 @@ def fuzz(name: str, target: Target, options: argparse.Namespace, folder: Path) -
     """Run one target in this process, which libFuzzer ends."""
     import atheris
 
-    from segmentation.core.micrograph.confined import confine
+    from segmentation.core.micrograph.confinement.confined import confine
 
     from .mutations import mutated
     from .targets import SMALL

@@ -141,10 +141,10 @@ def sides() -> Target:
 
 
 def outlines(seeds: Callable[[], list[bytes]], steps: int) -> Target:
-    from segmentation.core import label_images
     from segmentation.core.imported.kinds import HEAD_BYTES, suffix_and_kind
     from segmentation.core.imported.reading import OUTLINES_JSON, read_outlines, read_truth
     from segmentation.core.imported.shapes import Frame
+    from segmentation.core.masks import label_images
     from segmentation.core.micrograph.types import UnreadableImage
     from segmentation.core.tasks import find
 
@@ -239,7 +239,7 @@ def datasets() -> Target:
     from segmentation.models import Dataset
     from segmentation.services.ground.refusal import Refused
     from tests.web.archive import picture
-    from worker.dataset_archives import _adopt_classes, _contents
+    from worker.learning.dataset_archives import _adopt_classes, _contents
 
     def run(content: bytes, folder: Path) -> None:
         path = folder / "dataset.zip"
@@ -308,8 +308,8 @@ def cards() -> Target:
 
 
 def segmentations() -> Target:
+    from segmentation.core.labels.corrections.stored_outlines import open_outlines
     from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
-    from segmentation.core.labels.stored_outlines import open_outlines
     from tests.core.builders import disc_labels, segmentation_of
 
     made = io.BytesIO()
@@ -327,7 +327,7 @@ def segmentations() -> Target:
 
 def logs() -> Target:
     from segmentation.core.report.exports.bundle import CHECKSUMS
-    from segmentation.services.results.logs import BEFORE, LOG, NotRepeated, differences_when_repeated
+    from segmentation.services.results.corrections.logs import BEFORE, LOG, NotRepeated, differences_when_repeated
     from segmentation.services.results.publishing import SEGMENTATION_FILE
 
     def run(content: bytes, folder: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.matching import (
+from ..measure.objects.matching import (
     GOOD_OUTLINE_IOU,
     LEAST_PAIR_IOU,
     MOST_OF_AREA,

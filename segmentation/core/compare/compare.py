@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..measure.bins import FEWEST_BINS_COMPARED, LEAST_SIZES, auto_edges
-from ..measure.distribution import Floats, mean_and_deviation, nano_share, quantiles
-from ..measure.matching import Indices
-from ..measure.resampling import REPEATS
+from ..measure.objects.matching import Indices
+from ..measure.sizes.bins import FEWEST_BINS_COMPARED, LEAST_SIZES, auto_edges
+from ..measure.sizes.distribution import Floats, mean_and_deviation, nano_share, quantiles
+from ..measure.uncertainty.resampling import REPEATS
 from . import results
 from .agreement import Overlaps, agree, group_objects, overlaps_of
 from .distance import distance

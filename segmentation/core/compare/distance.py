@@ -8,9 +8,9 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.distribution import Floats, effective_number
 from ..measure.pooling import POINTS, kolmogorov
 from ..measure.quantities import significant
+from ..measure.sizes.distribution import Floats, effective_number
 from .results import Distance, How, Test, verdict
 from .sides import Sizes
 

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from typing_extensions import TypedDict
 
-from ..measure.fitting import SIGNIFICANCE
 from ..measure.quantities import Value
 from ..measure.results import Count, meaning
+from ..measure.sizes.fitting import SIGNIFICANCE
 
 # How the results are related. paired: of the same image. independent: no common image. shared: samples with some images
 # in common, so that they are neither paired nor independent.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.distribution import Floats
 from ..measure.quantities import Value
+from ..measure.sizes.distribution import Floats
 from ..measure.table import Table
 
 COUNT, FRACTION = "n_kept", "fraction_100nm"

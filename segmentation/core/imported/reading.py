@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from ..dataset_files import UNLABELLED
-from ..label_images import as_labels, calibration_in_file, read_array, read_numbers
 from ..labels.segmentation import MASKS, MOST_IDS, Provenance, Segmentation
-from ..measure.filters import Reason
+from ..learning.dataset_files import UNLABELLED
+from ..masks.label_images import as_labels, calibration_in_file, read_array, read_numbers
+from ..measure.objects.filters import Reason
 from ..micrograph.types import UnreadableImage
-from ..report.picture import COLOURS
+from ..report.figures.picture import COLOURS
 from ..tasks.base import Task
 from . import coco
 from .imagej import read_rois

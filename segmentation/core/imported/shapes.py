@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..labels.geometry import Box, Mask
+from ..labels.corrections.geometry import Box, Mask
+from ..labels.corrections.shape_pixels import polygon_spans
 from ..labels.segmentation import MOST_IDS
-from ..labels.shape_pixels import polygon_spans
-from ..micrograph.square import resample_labels
+from ..micrograph.calibration.square import resample_labels
 from ..micrograph.types import UnreadableImage
 
 MOST_OUTLINES = 100_000

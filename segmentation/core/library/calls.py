@@ -11,15 +11,15 @@ from numpy.typing import ArrayLike
 
 from ..analysis import AnalysisSettings
 from ..errors import UserError
-from ..label_images import Kind
-from ..labelled import analyse_mask
+from ..imported.labelled import analyse_mask
+from ..masks.label_images import Kind
 from ..micrograph.types import Micrograph
 from ..network.runtime import Runtime
-from ..pace import Progress, quiet
 from ..pipeline import analyse as run
 from ..report.exports.viewer import thumbnail
 from ..sample import Member
 from ..settings import DEFAULT_TASK, MeasurementSettings
+from ..stages.pace import Progress, quiet
 from ..typed import settings_of_task
 from .inputs import Picture, PixelSize, mask_of, model_for, read, settings_of, task_by_name
 from .results import Pooled, Result

@@ -18,14 +18,14 @@ from numpy.typing import ArrayLike
 from .. import tasks
 from ..analysis import AnalysisSettings
 from ..errors import UserError
-from ..label_images import Kind, Mask, as_labels, read_mask
+from ..masks.label_images import Kind, Mask, as_labels, read_mask
 from ..micrograph.arrays import micrograph_of
-from ..micrograph.barreading import read_bar
-from ..micrograph.barresult import BarReading, reading_of_same_bar
-from ..micrograph.databar import first_bar_row
 from ..micrograph.pairing import is_side_file, pair
 from ..micrograph.reader import read as read_file
-from ..micrograph.readings import question_of, with_stored_reading
+from ..micrograph.scale_bar.barreading import read_bar
+from ..micrograph.scale_bar.barresult import BarReading, reading_of_same_bar
+from ..micrograph.scale_bar.databar import first_bar_row
+from ..micrograph.scale_bar.readings import question_of, with_stored_reading
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import UnknownModel, automatic_name, cards_for_name
 from ..tasks.base import Task

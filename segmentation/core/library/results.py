@@ -94,7 +94,7 @@ class BaseResult:
     @cached_property
     def sentence(self) -> str:
         """The main numbers in words: the caption of the figure."""
-        from ..report.caption import caption_of  # imports matplotlib
+        from ..report.figures.caption import caption_of  # imports matplotlib
 
         return caption_of(self.sample)
 
@@ -117,7 +117,7 @@ class BaseResult:
 
     def figure(self) -> Figure:
         """The figure of the result with its panels and caption, 170 mm wide."""
-        from ..report.figure import draw  # imports matplotlib
+        from ..report.figures.figure import draw  # imports matplotlib
 
         return draw(self.sample)
 

@@ -1,3 +1,3 @@
 """Measures objects: label images give tables of objects, and tables give statistics with intervals."""
 
-from . import descriptors as descriptors  # its import registers the descriptors of shape
+from .shape import descriptors as descriptors  # its import registers the descriptors of shape

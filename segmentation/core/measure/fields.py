@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 from ..labels.segmentation import Segmentation
 from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
-from .bootstrap import why_no_intervals
-from .distribution import Edge, Floats, WeightedSizes, effective_number
-from .figure_draws import t95, with_scale_uncertainty
-from .filters import Reason, Signals, by_reason, judge, whole_only
+from .objects.filters import Reason, Signals, by_reason, judge, whole_only
+from .objects.regions import CountedArea, are_inside, framed_by_border, masks_by_reason
 from .outlines.polygons import ObjectOutlines, Shifts
-from .pooled_fields import jackknife_error
 from .quantities import NUMBERS, Value, column
-from .regions import CountedArea, are_inside, framed_by_border, masks_by_reason
 from .results import Statistics
+from .sizes.distribution import Edge, Floats, WeightedSizes, effective_number
 from .table import Table
+from .uncertainty.bootstrap import why_no_intervals
+from .uncertainty.figure_draws import t95, with_scale_uncertainty
+from .uncertainty.pooled_fields import jackknife_error
 
 BLOCKS = 4  # along each side; intervals come from the differences between the BLOCKS² parts of a field
 FEWEST_OBJECTS = 6  # for an interval
@@ -47,7 +47,7 @@ def table_of(
 
     measured: further columns (n,), lengths in px. signals, too_small: see `judge`, without the signals of regions.
     """
-    from . import shapes
+    from .shape import shapes
 
     labels, nm_per_pixel = segmentation.dense, calibration.nm_per_pixel
     inputs = labels, micrograph.pixels, segmentation.confidence, nm_per_pixel, segmentation.rows
@@ -72,8 +72,8 @@ def distribution(
 ) -> Statistics:
     """The statistics of the measure `size` over the objects that do not touch the frame. Objects that
     touch it are not listed as left out, because numbers per area include them."""
-    from .budget import Conditions
     from .statistics import seed_of, summarise
+    from .uncertainty.budget import Conditions
 
     edge, seed = settings.border_correction, seed_of(micrograph.sha256)
     conditions = Conditions(size=size, screened=False, calibration=calibration, edge=edge, seed=seed)

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from .bins import auto_edges, bin_numbers, log_edges, ratio_edges, typed_edges
-from .descriptors import measures_of
-from .distribution import Edge, Floats, known_or_one
 from .quantities import Unit, column
+from .shape.descriptors import measures_of
+from .sizes.bins import auto_edges, bin_numbers, log_edges, ratio_edges, typed_edges
+from .sizes.distribution import Edge, Floats, known_or_one
 from .table import REASON_TYPE, Table
 
 LENGTH = "visible_length"  # column of fibres; they are weighted by it in place of their volume

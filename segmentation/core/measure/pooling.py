@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ..flags import Flag
-from ..micrograph.crosscheck import factor_words
-from .budget import DEFAULT_CONDITIONS, Conditions
-from .convergence import converge
-from .distribution import Floats, WeightedSizes, quantile
-from .filters import RESOLVED_PX
-from .fitting import SIGNIFICANCE, p_words
-from .pooled_fields import COARSER, NO_NUMBER, OTHER_NUMBERS
+from ..micrograph.calibration.crosscheck import factor_words
+from .objects.filters import RESOLVED_PX
 from .quantities import MEDIAN_TERM
-from .random_effects import mean_squares
 from .results import BY_IMAGE, BY_PARTICLE, NO_PIXEL_SIZE, Between, PooledStatistics, Statistics
+from .sizes.distribution import Floats, WeightedSizes, quantile
+from .sizes.fitting import SIGNIFICANCE, p_words
 from .statistics import describe
 from .table import Table
+from .uncertainty.budget import DEFAULT_CONDITIONS, Conditions
+from .uncertainty.convergence import converge
+from .uncertainty.pooled_fields import COARSER, NO_NUMBER, OTHER_NUMBERS
+from .uncertainty.random_effects import mean_squares
 
 # Why images are left out, as a part of a sentence; and the words that a warning adds.
 WHY_LEFT_OUT = {

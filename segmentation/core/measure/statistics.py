@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .agglomerates import agglomerates
-from .bootstrap import intervals, median_interval, why_no_intervals
-from .budget import DEFAULT_CONDITIONS, OUTLINES_ALONE, Case, Conditions, budget
-from .cautions import cautions
-from .convergence import converge
-from .descriptors import DESCRIPTORS
-from .distribution import WEIGHTINGS, Edge, WeightedSizes, figures, nano_share, quantile
-from .filters import FILTER_REASONS, by_reason, with_reasons_lifted
-from .fitting import log_normal
-from .fraction_outlines import fraction_outlines
-from .nano import Terms, doubtful_fractions, nano_card, variants_of
-from .recommendation import recommendation
+from .arrangement.agglomerates import agglomerates
+from .nano.card import Terms, doubtful_fractions, nano_card, variants_of
+from .nano.fraction_outlines import fraction_outlines
+from .nano.recommendation import recommendation
+from .objects.filters import FILTER_REASONS, by_reason, with_reasons_lifted
 from .results import Other, Spread, Statistics, WithoutFilter
-from .shape_classes import class_shares, rods
+from .shape.descriptors import DESCRIPTORS
+from .shape.shape_classes import class_shares, rods
+from .sizes.distribution import WEIGHTINGS, Edge, WeightedSizes, figures, nano_share, quantile
+from .sizes.fitting import log_normal
 from .table import Table
+from .uncertainty.bootstrap import intervals, median_interval, why_no_intervals
+from .uncertainty.budget import DEFAULT_CONDITIONS, OUTLINES_ALONE, Case, Conditions, budget
+from .uncertainty.cautions import cautions
+from .uncertainty.convergence import converge
 
 SAME_MAGNIFICATION = 1.02  # largest ratio of pixel sizes of images with one magnification
 # Fields that only particles have, because only they are judged as nanomaterials; None for other

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..names import file_name
 from .colours import COLOURS, MAP, colours_of
+from .drawn.marks import coloured_marks, regions_of, regions_text
 from .grey import check_size, luminance, to_grey
-from .marks import coloured_marks, regions_of, regions_text
 from .reader import MAX_PIXELS
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS

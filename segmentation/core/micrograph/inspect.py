@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from . import formats
-from .confined import LARGEST_FILE, confine
+from .confinement.confined import LARGEST_FILE, confine
 from .contrast import preview
-from .databar import first_bar_row
 from .pages import write_page
 from .reader import MAX_PIXELS, MEMORY, read
-from .readings import LEAST_SIDE
+from .scale_bar.databar import first_bar_row
+from .scale_bar.readings import LEAST_SIDE
 from .types import Micrograph, UnreadableImage
 
 logger = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ def _known_reading(micrograph: Micrograph, bar_row: int, known: Sequence[dict[st
 
     bar_row: first row of the data bar.
     """
-    from .barresult import BarReading, reading_of_same_bar
+    from .scale_bar.barresult import BarReading, reading_of_same_bar
 
     try:
         reading = reading_of_same_bar(micrograph, bar_row, [BarReading.of(stored) for stored in known])
@@ -185,7 +185,7 @@ def _known_reading(micrograph: Micrograph, bar_row: int, known: Sequence[dict[st
 def _reading(micrograph: Micrograph) -> dict[str, Any]:
     """The reading of the data bar or scale bar; {} without one, and after any error, so that an upload is never lost
     because of it."""
-    from .barreading import read_bar
+    from .scale_bar.barreading import read_bar
 
     try:
         reading = read_bar(micrograph)

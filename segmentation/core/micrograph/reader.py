@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..names import file_name
+from .calibration.header import SideFile, checked_against_pixels, with_side_files
+from .calibration.square import make_square, resample_labels
 from .colours import CHANNEL, CHANNEL_HERE, CHANNELS, COLOURS, channel_of, colours_of
 from .decoded import Decoded, as_image, page_index
+from .drawn.marks import regions_of, regions_text
 from .formats.base import Format
-from .header import SideFile, checked_against_pixels, with_side_files
 from .kinds import HEAD_BYTES, recognise, sha256_of, wrong_suffix_note
-from .marks import regions_of, regions_text
 from .pages import PANELS, Panel, panels_note, panels_of
-from .square import make_square, resample_labels
 from .types import Calibration, Micrograph, UnreadableImage
 from .vendors.facts import MARKS, Facts
 

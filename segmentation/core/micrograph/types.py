@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UserError
-from .crosscheck import contradict, crosscheck_sources
-from .sources import Source
+from .calibration.crosscheck import contradict, crosscheck_sources
+from .calibration.sources import Source
+from .calibration.width import width_text
 from .vendors.facts import MARKS
 from .vendors.units import rounding
-from .width import width_text
 
 Polarity = Literal["bright", "dark"]
 PROGRAMS = ("ImageJ", "OME-XML")  # `Calibration.detail` begins so if a program wrote the pixel size

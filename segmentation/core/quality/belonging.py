@@ -11,9 +11,9 @@ from statistics import median
 from typing import TypedDict
 
 from ..analysis import MethodUsed
-from ..measure.pooled_fields import COARSER
 from ..measure.quantities import significant
-from ..micrograph.sources import Source
+from ..measure.uncertainty.pooled_fields import COARSER
+from ..micrograph.calibration.sources import Source
 from ..tasks import find
 from .method import MethodDescription, source_words
 from .method_file import UNAPPROVED

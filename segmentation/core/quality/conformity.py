@@ -22,7 +22,6 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..measure.budget_table import COVERAGE
 from ..measure.quantities import (
     ALL_DIGITS,
     Value,
@@ -33,6 +32,7 @@ from ..measure.quantities import (
     significant,
     uncapital,
 )
+from ..measure.uncertainty.budget_table import COVERAGE
 from ..validation import Settings
 from .spread import NumberName, Spread, spread_of
 

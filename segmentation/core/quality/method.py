@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ..analysis import AnalysisSettings
 from ..measure.quantities import number
-from ..micrograph.sources import Source
+from ..micrograph.calibration.sources import Source
 from ..settings import TEXTS, MeasurementSettings
 from ..tasks import UnknownTask, find
 from ..typed import Setting, changed_settings

@@ -21,8 +21,8 @@ from math import hypot
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from ..measure.budget_table import COVERAGE
 from ..measure.quantities import Unit, Value, number, significant
+from ..measure.uncertainty.budget_table import COVERAGE
 from ..validation import Settings
 from .conformity import number_words
 from .spread import NumberName, spread_of

@@ -1,5 +1,6 @@
 """The robustness of a method: how much its number changed when pictures were analysed again in changed forms, which
-leave the particles as they are (`core.changed_forms`). A method is robust against a form if the change is smaller than
+leave the particles as they are (`core.stages.changed_forms`). A method is robust against a form if the change is
+smaller than
 the half width of the number's interval.
 """
 

@@ -14,9 +14,9 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from ..measure.budget_table import COVERAGE
-from ..measure.figure_draws import Z95
 from ..measure.quantities import UnknownQuantity, Value, number
+from ..measure.uncertainty.budget_table import COVERAGE
+from ..measure.uncertainty.figure_draws import Z95
 from ..names import clean_text
 
 NORMAL = NormalDist()

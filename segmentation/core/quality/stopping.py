@@ -15,10 +15,10 @@ from typing import TypedDict
 
 from pydantic import Field
 
-from ..measure.convergence import more_images, more_images_words
-from ..measure.distribution import FEWEST_IMAGES
-from ..measure.figure_draws import Z95
 from ..measure.quantities import Value, number
+from ..measure.sizes.distribution import FEWEST_IMAGES
+from ..measure.uncertainty.convergence import more_images, more_images_words
+from ..measure.uncertainty.figure_draws import Z95
 from ..validation import Settings
 from .conformity import number_words
 from .spread import NumberName

@@ -23,8 +23,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ..measure.distribution import Floats
 from ..measure.quantities import ALL_DIGITS, decimals_beside, end_words, significant
+from ..measure.sizes.distribution import Floats
 
 WITHIN = "repeatability"  # name of the component within the innermost groups
 TAIL = 0.025  # probability on each side of a 95 % interval

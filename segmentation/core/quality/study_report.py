@@ -7,7 +7,8 @@ unit of the study, labels (condition -> label), n, d10 and d90 (None for a kind 
 "") and departures. bias: relative, from a certified value, None without one. waits: what speaks against counting it, ""
 if nothing does; agreed_by: who said yes to it then.
 
-The stored outcome of a study is the dict of `study_as_dict`. `worker.studying` adds the entry "robustness": "tested", a
+The stored outcome of a study is the dict of `study_as_dict`. `worker.analysis.studying` adds the entry "robustness":
+"tested", a
 list with the dict of each `Robustness`, and "left_out", a half sentence for each image that could not be tested.
 """
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from ..analysis import Analysis
 from ..flags import warning_texts
 from ..sample import SampleAnalysis
-from . import figure
-from .charts import Distribution, Sheet
 from .exports.base import LAST, Export
 from .facts import model_words
-from .figure import Pixels
+from .figures import figure
+from .figures.charts import Distribution, Sheet
+from .figures.figure import Pixels
+from .figures.panels import Drawing
 from .filing import UNFILED, Filing
 from .method import left_out_words
 from .outlines import Points, Polygon, polygons
-from .panels import Drawing
 from .signatures import PrintedSignature
 from .wording import calibration_words
 
@@ -98,7 +98,7 @@ class Context:
     @cached_property
     def report(self) -> list[Flowable]:
         """The first two pages of the report, which are the same with and without its annex."""
-        from .pages import two_pages
+        from .documents.pages import two_pages
 
         return two_pages(self)
 

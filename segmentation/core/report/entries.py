@@ -13,8 +13,6 @@ from functools import partial
 from math import floor
 from typing import Any, NamedTuple
 
-from ..measure.bins import LEAST_SIZES
-from ..measure.budget_table import uncertainty_name
 from ..measure.quantities import (
     ALL_DIGITS,
     COLUMNS,
@@ -34,6 +32,8 @@ from ..measure.quantities import (
     value_in_micrometres,
 )
 from ..measure.results import Arrangement, Statistics
+from ..measure.sizes.bins import LEAST_SIZES
+from ..measure.uncertainty.budget_table import uncertainty_name
 from .wording import capital, interval_words, per_cent_number
 
 NOTHING = Value(None)

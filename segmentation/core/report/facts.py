@@ -13,9 +13,9 @@ import numpy as np
 
 from .. import tasks
 from ..labels.segmentation import MASKS
-from ..measure.filters import MEASURANDS
-from ..measure.regions import area_words
-from ..micrograph.square import COLUMNS, ROWS
+from ..measure.objects.filters import MEASURANDS
+from ..measure.objects.regions import area_words
+from ..micrograph.calibration.square import COLUMNS, ROWS
 from ..micrograph.vendors.facts import moment_of
 from ..sample import AnalysisRecord, Member, SampleAnalysis, SampleImage
 from ..settings import TEXTS, TILT_SETTINGS, MeasurementSettings

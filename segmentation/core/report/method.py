@@ -12,20 +12,20 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 
 from ..flags import is_unusable
-from ..labels.options import EVEN_PROBABILITY
-from ..labels.outline import least_confidence
+from ..labels.particles.options import EVEN_PROBABILITY
+from ..labels.particles.outline import least_confidence
 from ..labels.segmentation import MASKS
-from ..measure.cautions import NAMES_BY_NUMBER, REPORTED_FIGURES, cautions
-from ..measure.filters import ALWAYS, FILTER_REASONS
+from ..measure.objects.filters import ALWAYS, FILTER_REASONS
 from ..measure.pooling import WHY_LEFT_OUT
 from ..measure.quantities import COLUMNS, MEDIAN_TERM, OF
-from ..measure.resampling import REPEATS
 from ..measure.results import BY_PARTICLE, Statistics
+from ..measure.uncertainty.cautions import NAMES_BY_NUMBER, REPORTED_FIGURES, cautions
+from ..measure.uncertainty.resampling import REPEATS
 from ..micrograph.types import common_calibration
 from ..sample import AnalysisRecord, Member, SampleAnalysis
-from .charts import Distribution
 from .entries import known_number
 from .facts import edge_of, model_words
+from .figures.charts import Distribution
 from .summary import Summary
 from .wording import (
     corrected_images_words,

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from ..labels.bands import Ids
 from ..labels.segmentation import Segmentation
-from ..measure.by_object import each_object, shifts_of
-from ..measure.hulls import cross
+from ..measure.objects.by_object import each_object, shifts_of
 from ..measure.outlines.borders import STEPS, PixelBorders, find_pixel_borders
 from ..measure.outlines.completion import completion_of
 from ..measure.outlines.polygons import ObjectOutlines, Shifts
-from ..measure.runs import Runs
+from ..measure.pixels.hulls import cross
+from ..measure.pixels.runs import Runs
 from ..measure.table import Table
 from ..remembered import current_memory
 

@@ -19,9 +19,9 @@ from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
 from ..flags import Flag
-from ..measure.descriptors import DESCRIPTORS
 from ..measure.quantities import COLUMNS, NUMBERS
 from ..measure.results import Corrected, Count, ImageRow, PooledStatistics, Statistics, meaning
+from ..measure.shape.descriptors import DESCRIPTORS
 from ..micrograph.types import Calibration
 from ..tasks.base import Curve
 

@@ -15,13 +15,13 @@ import numpy as np
 
 from segmentation import __version__
 
-from ..measure.figure_draws import Z95
-from ..measure.fitting import SIGNIFICANCE
 from ..measure.quantities import DOUBTFUL_FRACTIONS, FEW_DIGITS, Value, decimals, number, significant
 from ..measure.quantities import uncapital as uncapital
 from ..measure.results import Between, Corrected, Statistics
-from ..micrograph.crosscheck import factor_words
-from ..micrograph.sources import Source
+from ..measure.sizes.fitting import SIGNIFICANCE
+from ..measure.uncertainty.figure_draws import Z95
+from ..micrograph.calibration.crosscheck import factor_words
+from ..micrograph.calibration.sources import Source
 from ..micrograph.types import LEAST_UNCERTAINTY, Calibration
 from ..names import clean_text
 from ..stored import Used

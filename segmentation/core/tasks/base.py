@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from ..flags import Flag
 from ..labels.segmentation import Cut, Segmentation
-from ..measure.pooled_fields import PoolFields, by_area
 from ..measure.quantities import OF, Value, number
 from ..measure.results import Statistics
 from ..measure.table import Table
+from ..measure.uncertainty.pooled_fields import PoolFields, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import ModelOptions
 from ..network.cards import ModelCard
@@ -139,7 +139,7 @@ class Golden:
 @dataclass(frozen=True)
 class Task:
     """One kind of analysis. Its functions take a model's card, an image, or their results; "candidate" is a
-    segmentation that the search (`core.search`) has made and may choose.
+    segmentation that the search (`core.stages.search`) has made and may choose.
 
     name: in settings, cards and addresses. title, summary: for people. thing, things: words for one object and for
         several ("particle", "particles"). class_names: the classes that objects may have, in the order of their
@@ -154,7 +154,7 @@ class Task:
     quantities: names of the numbers that this kind gives, in the order in which they are shown; names of a number of
         each class are without the class (core.measure.quantities).
     curves(segmentation, calibration, settings): charts for the page, if there is no size distribution.
-    panels: the four panels of the figure, names in core.report.panels.
+    panels: the four panels of the figure, names in core.report.figures.panels.
     golden(): the drawn test case.
     method: sentences for a paper on how maps become outlines, with {names} of `Segmentation.used`.
     semantic: whether each pixel belongs to a class and the table has a row for each class, not for each object.

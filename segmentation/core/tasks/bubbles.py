@@ -18,11 +18,11 @@ from ..measure.fields import (
     sums_in_blocks,
     value_over_blocks,
 )
-from ..measure.figure_draws import with_scale_uncertainty
-from ..measure.pooled_fields import FieldOfView, by_area
+from ..measure.objects.regions import CountedArea
 from ..measure.quantities import Value, register_file
-from ..measure.regions import CountedArea
 from ..measure.table import Table
+from ..measure.uncertainty.figure_draws import with_scale_uncertainty
+from ..measure.uncertainty.pooled_fields import FieldOfView, by_area
 from ..micrograph.types import Calibration
 from . import shared
 from .base import Golden

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import NO_FIBRES, Flag
-from ..measure.filters import Reason
+from ..measure.objects.filters import Reason
 from ..micrograph.types import Calibration, Micrograph
 from ..settings import MeasurementSettings
 from . import shared
 
 if TYPE_CHECKING:
     from ..labels.segmentation import Segmentation
-    from ..measure.fibres import FibreMeasures
+    from ..measure.kinds.fibres import FibreMeasures
     from ..measure.table import Table
 
 COVERED_WIDTHS = 3.0  # typical widths: a shorter object without an end in view is a piece of a covered fibre

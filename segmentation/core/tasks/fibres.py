@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..measure.filters import Reason
-from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
+from ..measure.objects.filters import Reason
+from ..measure.objects.regions import CountedArea
 from ..measure.quantities import Value, register_file
-from ..measure.regions import CountedArea
+from ..measure.uncertainty.pooled_fields import FieldOfView, by_area, pooled_mean
 from ..micrograph.contrast import clip_outliers
 from ..micrograph.types import Calibration, Micrograph
 from ..network.scale_search import as_shown
@@ -35,12 +35,12 @@ def measure(
 ) -> Measured:
     """Table, statistics and numbers of fibres; no numbers if no fibre counts, or if numbers are withheld
     (`shared.withheld_result`)."""
-    from ..labels.contrast import contrasts
+    from ..labels.particles.contrast import contrasts
     from ..labels.separate import areas_of
-    from ..measure import fibres
-    from ..measure.budget import Conditions
-    from ..measure.mats import numbers_of
+    from ..measure.kinds import fibres
+    from ..measure.kinds.mats import numbers_of
     from ..measure.statistics import seed_of, summarise
+    from ..measure.uncertainty.budget import Conditions
 
     rows, dense = segmentation.rows, segmentation.dense[: segmentation.rows]
     grey = as_shown(clip_outliers(micrograph.pixels[:rows]), "bright")
@@ -72,7 +72,7 @@ def measure(
 
 def pool_fields(fields: Sequence[FieldOfView]) -> dict[str, float | None]:
     """The numbers of several images together; those by length and direction as if all fibres were in one image."""
-    from ..measure.mats import diameters_by_length, figures_by_length, only_with_length, order_parameter
+    from ..measure.kinds.mats import diameters_by_length, figures_by_length, only_with_length, order_parameter
 
     tables = [field.table for field in fields]
     diameters, lengths, cosines, sines = (

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..flags import TILTED, Flag, Kind
-from ..measure.tilt import HORIZONTAL, MOST_DEGREES, VERTICAL, Tilt
+from ..measure.objects.tilt import HORIZONTAL, MOST_DEGREES, VERTICAL, Tilt
 from ..micrograph.colours import CHANNEL, CHANNEL_HERE, COLOURS, RAINBOW
 from ..micrograph.pages import PANELS, panels_note
-from ..micrograph.readings import CUT_OFF
+from ..micrograph.scale_bar.readings import CUT_OFF
 from ..micrograph.types import Micrograph
 from ..settings import FROM_FILE, MeasurementSettings
 

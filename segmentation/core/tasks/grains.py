@@ -18,10 +18,10 @@ from ..measure.fields import (
     pixel_sums_in_blocks,
     value_over_blocks,
 )
-from ..measure.figure_draws import with_scale_uncertainty
-from ..measure.filters import Reason, whole_only
-from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean, weighted_mean
+from ..measure.objects.filters import Reason, whole_only
 from ..measure.quantities import Value, register_file
+from ..measure.uncertainty.figure_draws import with_scale_uncertainty
+from ..measure.uncertainty.pooled_fields import FieldOfView, by_area, pooled_mean, weighted_mean
 from ..micrograph.types import Calibration
 from . import shared
 from .base import Golden

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..flags import ADVICE, NO_NUMBERS, NO_PARTICLES, WRONG, Flag, ranked
-from ..labels.options import EVEN_PROBABILITY, LEAST_EXPECTED
+from ..labels.particles.options import EVEN_PROBABILITY, LEAST_EXPECTED
 from ..labels.segmentation import MASKS, NONE_IN_MASK, Segmentation
-from ..measure.filters import Reason
-from ..measure.fused_particles import fused_share
+from ..measure.objects.filters import Reason
 from ..measure.quantities import MEDIAN_TERM
+from ..measure.shape.fused_particles import fused_share
 from ..measure.table import Table, column_name
 from ..micrograph.colours import CHANNELS, COLOURS, MANY, MAP
 from ..micrograph.noise import counts_per_pixel

@@ -12,11 +12,11 @@ from pydantic import Field
 
 from ..flags import Flag
 from ..labels.segmentation import Segmentation
-from ..measure.bins import auto_edges
-from ..measure.pooled_fields import FieldOfView, weighted_mean
+from ..measure.kinds.thickness import Profile, figures, measure_layer
+from ..measure.objects.regions import CountedArea
 from ..measure.quantities import COLUMNS, OF, Value, of_class, register_file
-from ..measure.regions import CountedArea
-from ..measure.thickness import Profile, figures, measure_layer
+from ..measure.sizes.bins import auto_edges
+from ..measure.uncertainty.pooled_fields import FieldOfView, weighted_mean
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Names, Text
 from ..network.cards import ModelCard

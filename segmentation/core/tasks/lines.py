@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..measure.fields import mean_of, per_area
-from ..measure.filters import whole_only
-from ..measure.pooled_fields import FieldOfView, by_area, pooled_mean
+from ..measure.objects.filters import whole_only
 from ..measure.quantities import Value, register_file
+from ..measure.uncertainty.pooled_fields import FieldOfView, by_area, pooled_mean
 from . import shared
 from .base import Golden
 

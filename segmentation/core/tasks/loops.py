@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ..flags import Flag
 from ..measure import quantities
 from ..measure.fields import per_area
-from ..measure.pooled_fields import FieldOfView, by_area
 from ..measure.quantities import Value, register_file
+from ..measure.uncertainty.pooled_fields import FieldOfView, by_area
 from . import shared
 from .base import Golden
 

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ..flags import Flag
-from ..labels.options import CUTS
+from ..labels.particles.options import CUTS
 from ..labels.segmentation import MASKS
-from ..measure.descriptors import SIZES
-from ..measure.distribution import WeightedSizes, known_or_one
+from ..measure.objects.tilt import Tilt
+from ..measure.shape.descriptors import SIZES
+from ..measure.sizes.distribution import WeightedSizes, known_or_one
 from ..measure.table import column_name
-from ..measure.tilt import Tilt
-from ..micrograph.crosscheck import factor_words, largest_contradiction
+from ..micrograph.calibration.crosscheck import factor_words, largest_contradiction
 from .file_signals import tilt_signals
 from .judgement import MANY_SEVERAL, check_of_outlines, missed_specks_warning, several_share
 
 if TYPE_CHECKING:
-    from ..measure.budget import Conditions
-    from ..measure.possible_pieces import PossiblePieces
+    from ..measure.review.possible_pieces import PossiblePieces
     from ..measure.table import Table
+    from ..measure.uncertainty.budget import Conditions
     from ..settings import MeasurementSettings
     from .particle_judge import Judge
 
@@ -55,9 +55,9 @@ class Tables:
 def conditions_of(judge: Judge, tables: Tables, divided: PossiblePieces) -> Conditions:
     """The `Conditions` of the statistics of one measurand, `tables.counted`. divided: the outlines with their
     pieces."""
-    from ..measure.budget import Conditions, Evidence
-    from ..measure.possible_pieces import sampled_answers
+    from ..measure.review.possible_pieces import sampled_answers
     from ..measure.statistics import seed_of
+    from ..measure.uncertainty.budget import Conditions, Evidence
 
     settings, card, seed = judge.settings, judge.segmentation.provenance.card, seed_of(judge.micrograph.sha256)
     options, by_network = card.get("options", {}), card.get("name") != MASKS
@@ -91,7 +91,7 @@ def conditions_of(judge: Judge, tables: Tables, divided: PossiblePieces) -> Cond
 
 def population_notes(counted: Table, settings: MeasurementSettings, things: str) -> Iterator[Flag]:
     """A note that names two populations, if the counted sizes have them."""
-    from ..measure import populations
+    from ..measure.sizes import populations
 
     return populations.notes(WeightedSizes.of(counted, edge=settings.border_correction), things)
 

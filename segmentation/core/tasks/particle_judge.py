@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..labels.bands import whole_image
-from ..measure.filters import Reason, judge
+from ..measure.objects.filters import Reason, judge
+from ..measure.objects.regions import are_inside, framed, framed_by_border, masks_by_reason
 from ..measure.outlines.polygons import ObjectOutlines, Shifts
-from ..measure.regions import are_inside, framed, framed_by_border, masks_by_reason
-from ..micrograph.borders import BORDER, cut_by_border
 from ..micrograph.contrast import clip_outliers
+from ..micrograph.drawn.borders import BORDER, cut_by_border
 from ..micrograph.types import Calibration, Micrograph
 from ..network.scale_search import as_shown
 from ..settings import MeasurementSettings
@@ -23,9 +23,9 @@ from .judgement import are_numbers_withheld
 
 if TYPE_CHECKING:
     from ..labels.bands import Ids
-    from ..labels.contrast import Contrasts
+    from ..labels.particles.contrast import Contrasts
     from ..labels.segmentation import Segmentation
-    from ..measure.possible_pieces import PossiblePieces
+    from ..measure.review.possible_pieces import PossiblePieces
     from ..measure.table import Table
 
 GROWING = ("min_feret", "max_feret", "ecd", "area", "aspect_ratio", "solidity")  # columns that completing changes
@@ -60,7 +60,7 @@ class Judge:
     @cached_property
     def contrasts(self) -> Contrasts:
         """The contrast of the outlines with their surroundings."""
-        from ..labels.contrast import contrasts
+        from ..labels.particles.contrast import contrasts
 
         labels = self.segmentation.labels[: self.segmentation.rows]
         foreground = shared.foreground_if_corrected(self.segmentation)
@@ -81,7 +81,7 @@ class Judge:
     def signals(self) -> OutlineSignals:
         """The signals of each outline. An outline is a gap if it is darker than the particles around it, or if it has
         the contrast of a gap and there is enough background to compare with."""
-        from ..labels.enclosed_gaps import are_enclosed_gaps
+        from ..labels.particles.enclosed_gaps import are_enclosed_gaps
 
         contrasts, labels = self.contrasts, self.segmentation.labels[: self.segmentation.rows]
         gap = np.zeros(len(contrasts.gap), bool)
@@ -134,7 +134,7 @@ class Judge:
         """The judged sizes of the objects, those of the whole where others cover a part; as a person decided, if one
         corrected them."""
         from ..measure.outlines.completion import completion_of
-        from ..measure.shapes import with_completed
+        from ..measure.shape.shapes import with_completed
 
         sizes = with_completed(self.seen_sizes, completion_of(self.outlines, len(self.segmentation)))
         segmentation = self.segmentation
@@ -144,7 +144,7 @@ class Judge:
         self, labels: NDArray[np.int32], confidence: Floats, outlines: ObjectOutlines, **options: Any
     ) -> Table:
         """The sizes of the objects in labels (H, W). options: of `shapes.measure`."""
-        from ..measure.shapes import measure
+        from ..measure.shape.shapes import measure
 
         inputs = labels, self.micrograph.pixels, confidence.astype(np.float32), self.calibration.nm_per_pixel
         return measure(*inputs, self.segmentation.rows, outlines=outlines, **options)
@@ -166,7 +166,7 @@ class Judge:
     def pieces(self, divided: PossiblePieces) -> Table | None:
         """The judged sizes of the pieces into which possible cuts would divide outlines, with their probabilities (the
         column "chance"); None without any."""
-        from ..measure.possible_pieces import sizes_of_pieces
+        from ..measure.review.possible_pieces import sizes_of_pieces
 
         count, frame = divided.count, (self.segmentation.rows, self.segmentation.labels.shape[1])
         table = sizes_of_pieces(divided, self.calibration.nm_per_pixel, frame, self.outlines.shifts)
@@ -183,7 +183,7 @@ class Judge:
     def alternatives(self) -> dict[str, Table]:
         """The judged sizes under other settings, by name; {} if no numbers are given for this picture. An object is
         larger than what is seen of it by as much as the objects in its place are under the settings in use."""
-        from ..measure.shapes import means_of_overlapping
+        from ..measure.shape.shapes import means_of_overlapping
 
         if self.is_withheld:
             return {}

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..labels.options import LEAST_EXPECTED, ParticleOptions
+from ..labels.particles.options import LEAST_EXPECTED, ParticleOptions
 from ..measure.quantities import Value
 from ..micrograph.types import Calibration, Micrograph, Polarity
 from ..network.scale_search import SCALE_LIMITS, View, find_view
@@ -26,7 +26,7 @@ from .particle_evidence import Tables, conditions_of, population_notes
 from .particle_judge import Judge
 
 if TYPE_CHECKING:
-    from ..labels.outline import Outlines
+    from ..labels.particles.outline import Outlines
     from ..labels.segmentation import Segmentation
     from ..network.cards import ModelCard
 
@@ -122,7 +122,7 @@ def channels(card: ModelCard) -> Channels:
 
 def scale(predict: Predict, card: ModelCard, picture: NDArray[np.float32], settings: ParticleSettings) -> View:
     """The polarity in which particles are clearest, and the scale at which they have the model's best size."""
-    from ..labels.confidence import clarity
+    from ..labels.particles.confidence import clarity
 
     options = ParticleOptions.of(card)
     threshold = options.search_threshold or card.threshold
@@ -163,8 +163,8 @@ def outlines_under(
 ) -> list[Outlines]:
     """The outlines under the threshold plus `step`, along the edge that the settings choose. twice: whether a second
     version, with all probable cuts made, follows them; only models that merge regions have it."""
-    from ..labels.concentric import redrawn_along_edge
-    from ..labels.outline import outline, outline_twice
+    from ..labels.particles.concentric import redrawn_along_edge
+    from ..labels.particles.outline import outline, outline_twice
     from ..network.runtime import give_freed_memory_back
 
     if maps[0].size > LARGE_PX:
@@ -191,8 +191,8 @@ def decode(maps: Maps, grey: NDArray[np.uint8], view: View, card: ModelCard, set
     probabilities; "wide": whether all of them are as wide as a support, or there are none; "against": the share of
     outlines that are faint or gaps, or 1 if most of the outlined area has the contrast of the other polarity.
     """
-    from ..labels.contrast import contrasts, explained_contrast
-    from ..labels.outline import select_outlines
+    from ..labels.particles.contrast import contrasts, explained_contrast
+    from ..labels.particles.outline import select_outlines
 
     options = ParticleOptions.of(card)
     outlines, *separated = outlines_under(0.0, maps, grey, view, card, settings, twice=True)
@@ -261,8 +261,8 @@ def further(
     """What is added to the chosen outlines (`Task.further`): outlines under a lower and a higher threshold, which show
     how much the numbers depend on it; the concentric edges of the picture; a map of its edges, for later splits; and
     where the edge of each outline lies between the pixels."""
-    from ..labels.concentric import concentric_edges
-    from ..labels.edges import EDGES, edge_map
+    from ..labels.corrections.edges import EDGES, edge_map
+    from ..labels.particles.concentric import concentric_edges
     from ..measure.outlines.contours import EDGE_SHIFTS
     from ..measure.outlines.edges import edge_shifts
 
@@ -291,8 +291,8 @@ def measure(
     segmentation: Segmentation, micrograph: Micrograph, settings: MeasurementSettings, calibration: Calibration
 ) -> Measured:
     """The sizes and shapes of the particles, which of them count, and their statistics with uncertainties."""
-    from ..measure.possible_pieces import possible_pieces
-    from ..measure.shape_classes import with_shapes
+    from ..measure.review.possible_pieces import possible_pieces
+    from ..measure.shape.shape_classes import with_shapes
     from ..measure.statistics import other_measurand, summarise
 
     judge, labels, ids = Judge(segmentation, micrograph, settings, calibration), segmentation.labels, segmentation.ids

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ..flags import Flag
 from ..labels.segmentation import Segmentation
-from ..measure.areas import (
+from ..measure.kinds.areas import (
     GRID,
     ClassRegions,
     Counts,
@@ -25,12 +25,12 @@ from ..measure.areas import (
     mean_intercept,
     values_with_intervals,
 )
-from ..measure.figure_draws import with_scale_uncertainty
-from ..measure.filters import Reason
-from ..measure.pooled_fields import FieldOfView, by_area
+from ..measure.objects.filters import Reason
+from ..measure.objects.regions import CountedArea
 from ..measure.quantities import LONG_NM, OF, Unit, Value, number, of_class, register_file
-from ..measure.regions import CountedArea
 from ..measure.table import REASON_TYPE, Table
+from ..measure.uncertainty.figure_draws import with_scale_uncertainty
+from ..measure.uncertainty.pooled_fields import FieldOfView, by_area
 from ..micrograph.types import Calibration, Micrograph
 from ..network.card_entries import Fraction, ModelOptions, worded
 from ..network.cards import ModelCard

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..flags import Flag
-from ..labels.guided import FOREGROUND
-from ..labels.options import FAINT
+from ..labels.corrections.guided import FOREGROUND
+from ..labels.particles.options import FAINT
 from ..labels.segmentation import MASKS, Segmentation
 from ..measure.fields import distribution, table_of
-from ..measure.filters import FOR_SIZE, Reason, Signals
+from ..measure.objects.filters import FOR_SIZE, Reason, Signals
+from ..measure.objects.regions import CountedArea
 from ..measure.quantities import Value
-from ..measure.regions import CountedArea
 from ..measure.table import Table
 from ..micrograph.types import Calibration, Micrograph
 from ..network.cards import ModelCard

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.masks.truth import Pair
 from ...core.network.cards import read_card
-from ...core.pace import time_left
-from ...core.truth import Pair
+from ...core.stages.pace import time_left
 from ..training import tasks
 from ..training.contract import Say
 from ..training.evaluation.predictions import Options, Predictor

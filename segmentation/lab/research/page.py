@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from ...core.report.picture import COLOURS as CLASS_COLOURS
+from ...core.report.figures.picture import COLOURS as CLASS_COLOURS
 from ..training.contract import Picture, Scoring
 
 if TYPE_CHECKING:

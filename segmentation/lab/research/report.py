@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from ...core.masks.truth import BadDataset, Pair
 from ...core.network.cards import ModelCard, check_weights
-from ...core.pace import time_left
-from ...core.truth import BadDataset, Pair
+from ...core.stages.pace import time_left
 from ..training.contract import Picture, Say, Scoring
 from ..training.evaluation.predictions import Options, Predictor
 from ..training.evaluation.scores import INTERVALS, Scorer, pooled_scores

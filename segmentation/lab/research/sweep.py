@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from ...core.network.card_entries import Line
 from ...core.network.runtime import Runtime
-from ...core.pace import time_left
+from ...core.stages.pace import time_left
 from ...core.validation import Settings
 from ..training import tasks
 from ..training.check import check_sources

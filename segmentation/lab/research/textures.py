@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.masks.truth import BadDataset
 from ...core.micrograph import formats
 from ...core.micrograph.contrast import clip_outliers
-from ...core.micrograph.databar import first_bar_row
 from ...core.micrograph.reader import read
+from ...core.micrograph.scale_bar.databar import first_bar_row
 from ...core.network.textures import CLEAR_DIFFERENCE, FILE, UNFAMILIAR, Textures, features, known_textures
-from ...core.truth import BadDataset
 from ..training.contract import Floats, Say
 from ..training.settings import refuse_evaluation_data
 

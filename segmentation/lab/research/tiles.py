@@ -1,5 +1,5 @@
 """Cuts labelled images into squares, also turned and mirrored (command `dataset`). The files are named as in
-the dataset of Wang et al.; by these names `core.truth` recognises tiles of the same image."""
+the dataset of Wang et al.; by these names `core.masks.truth` recognises tiles of the same image."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.label_images import read_numbers
-from ...core.pace import reporting_progress
-from ...core.truth import BadDataset, Pair
+from ...core.masks.label_images import read_numbers
+from ...core.masks.truth import BadDataset, Pair
+from ...core.stages.pace import reporting_progress
 from ..training.contract import Say
 from ..training.data import eight_bit_picture
 from ..training.files import write_picture

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import tomlkit
 from safetensors.torch import load_file, save
 
-from ...core.learning import Kept, Share
+from ...core.learning.training_summary import Kept, Share
 from ...core.network.cards import ModelCard, check_weights, read_card
 from .contract import Scoring
 from .evaluation.scores import summarise

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from ...core.micrograph.types import Micrograph
 from ...core.network.likeness import describe, likeness_entry
-from ...core.report.picture import COLOURS
+from ...core.report.figures.picture import COLOURS
 from .contract import Definition, Field, Floats, Labels, Maps, Picture, Scoring, Tracked, read_definitions, table_beside
 from .evaluation.predictions import Options, Prediction, Predictor, pad_rows
 from .evaluation.scores import count_near, finite_or_none, pixel_sweep, share, threshold_report

@@ -18,9 +18,9 @@ from pydantic import PlainSerializer, PlainValidator
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...core.masks.truth import Pair
     from ...core.micrograph.types import Micrograph
     from ...core.network.cards import ModelCard
-    from ...core.truth import Pair
     from .data import LabelledImage
     from .evaluation.predictions import Options, Prediction, Predictor
 

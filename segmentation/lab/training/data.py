@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from ...core.masks.truth import BadDataset, Pair, find_pairs, groups_in
 from ...core.micrograph.contrast import clip_outliers
 from ...core.micrograph.types import GreyImage
-from ...core.truth import BadDataset, Pair, find_pairs, groups_in
 from .contract import Field, Labels, Picture, Rng, Shape
 from .instances.targets import near_contacts
 from .settings import (

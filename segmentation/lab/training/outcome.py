@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.learning import Change, Composed, Outcome
+from ...core.learning.training_summary import Change, Composed, Outcome
 from ...core.network.card_entries import FIGURES
 from ...core.report.wording import uncapital
 from .contract import Floats, Scoring

@@ -19,7 +19,7 @@ from torch import nn
 
 from ... import __version__
 from ...core.errors import UserError
-from ...core.measure.budget import SCORED_BY_OWNER
+from ...core.measure.uncertainty.budget import SCORED_BY_OWNER
 from ...core.network.architectures import UnknownArchitecture
 from ...core.network.card_entries import FIGURES
 from ...core.network.cards import (

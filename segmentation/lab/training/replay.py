@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import tifffile
 
+from ...core.masks.truth import Pair, find_pairs
 from ...core.network.cards import ModelCard
-from ...core.truth import Pair, find_pairs
 from .contract import Labels, Picture
 from .data import DrawnSource, LabelledImage, Sample, eight_bit_picture, rendering_function, split_sources
 from .files import write_picture

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ...core.pace import time_words
+from ...core.stages.pace import time_words
 from .files import write_picture, write_whole
 from .settings import BadRecipe
 

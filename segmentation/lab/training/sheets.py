@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ...core.micrograph.contrast import preview
 from ...core.micrograph.types import Micrograph
-from ...core.report.picture import sampled_labels
+from ...core.report.figures.picture import sampled_labels
 from .contract import Field, Labels, LearningTask, Picture
 from .files import write_picture
 

@@ -16,13 +16,13 @@ from django.core.management.base import CommandError, CommandParser
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.library.inputs import LEAST_NM, MOST_NM, with_bar_scale
 from segmentation.core.micrograph import formats
-from segmentation.core.micrograph.barresult import BarReading
+from segmentation.core.micrograph.calibration.width import parse_width
 from segmentation.core.micrograph.kinds import HEAD_BYTES, recognise
 from segmentation.core.micrograph.pairing import is_side_file
+from segmentation.core.micrograph.scale_bar.barresult import BarReading
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.micrograph.unpacking import is_junk
 from segmentation.core.micrograph.vendors.units import may_be_thousands
-from segmentation.core.micrograph.width import parse_width
 from segmentation.core.names import clean_text
 from segmentation.core.report.choice import UnknownFile, offered_exports, read_choice, usual_file_names
 from segmentation.core.report.exports.base import Subject

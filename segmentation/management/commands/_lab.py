@@ -108,7 +108,7 @@ class ScoringCommand(LabCommand):
 
     def pairs(self, card: ModelCard, options: dict[str, Any]) -> Any:
         """The images of DATASET with their truth; for a recipe its held-out images."""
-        from segmentation.core.truth import find_pairs, groups_in
+        from segmentation.core.masks.truth import find_pairs, groups_in
         from segmentation.lab.training.data import held_out_pairs
         from segmentation.lab.training.pretrained import maps_of
         from segmentation.lab.training.settings import number_of_classes, read_recipe

@@ -20,8 +20,8 @@ from segmentation.core.errors import UserError
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.types import UnreadableImage
 from segmentation.core.network.cards import AlteredWeights, NoDevice
-from segmentation.core.pace import DONE, Progress
 from segmentation.core.sample import Member, SampleImage
+from segmentation.core.stages.pace import DONE, Progress
 from segmentation.core.tasks.base import Task
 
 from . import _inputs as inputs

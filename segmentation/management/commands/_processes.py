@@ -18,9 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, ParamSpec, Self, TypeVar
 
-from segmentation.core.pace import DONE, Progress, quiet
 from segmentation.core.report.filing import Filing
 from segmentation.core.report.wording import write_json
+from segmentation.core.stages.pace import DONE, Progress, quiet
 
 P, T = ParamSpec("P"), TypeVar("T")
 _bars: list[Any] = []  # scale bars that this process has read, so that it does not read the same bar twice

@@ -19,10 +19,10 @@ from segmentation.core.micrograph.pages import page_name, take_pages, write_page
 from segmentation.core.micrograph.reader import read
 from segmentation.core.network import cards
 from segmentation.core.network.runtime import Runtime
-from segmentation.core.pace import Progress
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.method_file import WrittenMethod
 from segmentation.core.settings import DEFAULT_TASK
+from segmentation.core.stages.pace import Progress
 from segmentation.core.tasks import UnknownTask, every, find
 from segmentation.core.typed import Setting, settings_of_task
 

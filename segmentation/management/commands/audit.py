@@ -12,10 +12,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q
 
 from segmentation.models import Job, Study
-from segmentation.services.results import logs
-from segmentation.services.results.edits import broken_edits
-from segmentation.services.results.signing import broken_signatures
-from segmentation.services.results.studies import broken_study
+from segmentation.quality.studies.services import broken_study
+from segmentation.services.results.corrections import logs
+from segmentation.services.results.corrections.edits import broken_edits
+from segmentation.services.results.corrections.signing import broken_signatures
 
 ACTIONS = {  # action -> its help
     "verify": "check logs and signatures, of one JOB or of all: every altered, missing or exchanged edit or signature"

@@ -15,13 +15,13 @@ from django.contrib.auth import get_user_model
 from django.core.files import File
 from django.core.management.base import CommandError, CommandParser
 
-from segmentation.core import dataset_files as files
-from segmentation.core import truth
+from segmentation.core.learning import dataset_files as files
+from segmentation.core.masks import truth
 from segmentation.core.settings import DEFAULT_TASK
+from segmentation.learning.datasets import services as datasets
+from segmentation.learning.datasets.exports import entries
 from segmentation.models import Dataset
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning import datasets
-from segmentation.services.learning.dataset_exports import entries
 
 from ._lab import LabCommand
 

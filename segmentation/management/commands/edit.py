@@ -8,8 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from segmentation.core.labels.operations import OPERATIONS, REDO, UNDO, correct
-from segmentation.core.labels.patches import BadEdit
+from segmentation.core.labels.corrections.operations import OPERATIONS, REDO, UNDO, correct
+from segmentation.core.labels.corrections.patches import BadEdit
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 
 NO_LIST = 'The operations are a JSON list, such as [{"op": "delete", "ids": [7]}].'

@@ -10,18 +10,18 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.label_images import read_mask
-from segmentation.core.labelled import analyse_mask, mask_of_outlines
+from segmentation.core.imported.labelled import analyse_mask, mask_of_outlines
 from segmentation.core.labels.segmentation import Segmentation, UnusableSegmentation
 from segmentation.core.library.inputs import side_files
+from segmentation.core.masks.label_images import read_mask
+from segmentation.core.masks.truth import owner_of
 from segmentation.core.micrograph.kinds import sha256_of
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
-from segmentation.core.pace import Progress
 from segmentation.core.pipeline import measure
 from segmentation.core.settings import DEFAULT_TASK, MeasurementSettings, SegmentationSettings
+from segmentation.core.stages.pace import Progress
 from segmentation.core.tasks import every, find
-from segmentation.core.truth import owner_of
 from segmentation.core.typed import Setting, settings_of
 
 from . import _inputs as inputs

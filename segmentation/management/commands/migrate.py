@@ -21,7 +21,7 @@ class Command(migrate.Command):
 @contextmanager
 def _migration_lock(database: str) -> Iterator[None]:
     """A block during which no other process migrates. PostgreSQL releases the lock at the end of the connection. SQLite
-    needs none, because its file belongs to one site, which locks its folder (worker.data_directory)."""
+    needs none, because its file belongs to one site, which locks its folder (worker.processes.data_directory)."""
     connection = connections[database]
     if connection.vendor != "postgresql":
         yield

@@ -77,7 +77,7 @@ class Command(LabCommand):
         from segmentation.core.analysis import AnalysisSettings
         from segmentation.core.micrograph.reader import read
         from segmentation.core.pipeline import analyse
-        from segmentation.core.report.picture import example_picture
+        from segmentation.core.report.figures.picture import example_picture
 
         card, micrograph = cards.find(options["name"]), read(options["image"])
         caption = options["caption"] or options["image"].stem
@@ -96,7 +96,7 @@ class Command(LabCommand):
         import numpy as np
 
         from segmentation.core.network.with_torch import folded, load_module
-        from segmentation.core.report.picture import captioned_webp
+        from segmentation.core.report.figures.picture import captioned_webp
         from segmentation.lab.research.feature_maps import (
             NO_LAYERS,
             SMALL_SHEET,

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from segmentation.core.pace import time_left
+from segmentation.core.stages.pace import time_left
 
 from ._lab import LabCommand
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Model
 
-from ...core.report.cells import csv_text, name_cell
+from ...core.report.tables.cells import csv_text, name_cell
 from ...models import Link, StaffAction
 from . import bounds
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...core import tasks
 from ...core.measure.table import Table
-from ...core.report.corrected_objects import OUTLINE_KEYS
+from ...core.report.corrected.corrected_objects import OUTLINE_KEYS
 from ...models import Job
 from . import bundles
 

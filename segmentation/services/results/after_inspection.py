@@ -15,9 +15,9 @@ from django.db import transaction
 
 from ...core.analysis import AnalysisSettings
 from ...core.errors import UserError
+from ...core.micrograph.calibration.stated import StatedScale
 from ...core.micrograph.decoded import page_index
 from ...core.micrograph.pages import pages_of
-from ...core.micrograph.stated import StatedScale
 from ...models import RESTART_FIELDS, Job, MethodVersion, Micrograph
 from ..ground.files import (
     LocalFile,

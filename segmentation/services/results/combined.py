@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ...core.flags import short_forms
-from ...core.report.cells import BYTE_ORDER_MARK, comment_text, csv_text, name_cell
+from ...core.report.tables.cells import BYTE_ORDER_MARK, comment_text, csv_text, name_cell
 from ...core.tasks import UnknownTask, find
 from ...models import Artifact, Job
 from ..ground import bundles

@@ -13,7 +13,7 @@ from ..ground import bounds
 from ..ground.callers import fingerprint
 from ..ground.queue import RETRY_AFTER, enqueue_after_commit
 from ..ground.refusal import Refused
-from .steps import check_measured
+from .corrections.steps import check_measured
 
 ITSELF = "Both are the same result: choose two different ones."
 UNFINISHED = "{name} is not finished yet: wait until it is, then compare."

@@ -17,16 +17,16 @@ from ...core.report import exports
 from ...core.report.exports.base import Export, Subject
 from ...core.report.file_options import options_in_name, with_options
 from ...models import RESTART_FIELDS, ExportJob, Job, Measuring, Micrograph, Sample, StoredFile
+from ...quality.control_charts import points as control
 from ..access.webhooks import announce
 from ..ground.files import delete_with_files, remove_files, remove_folder, undo_on_failure
 from ..ground.queue import ask_for_files, enqueue_after_commit
 from ..ground.refusal import Refused
 from ..ground.tables import UNCORRECTED_FILE
-from . import control
+from .corrections.steps import ask_for_numbers
 from .pooling import refresh_after_commit
 from .publishing import SEGMENTATION_FILE as SEGMENTATION
 from .publishing import apply_bar_reading, store_file
-from .steps import ask_for_numbers
 
 LONGEST_WAIT_SECONDS = 30.0  # seconds that a request may wait for a file
 # Threads of the web process that may wait for a file; other requests are answered at once.

@@ -11,13 +11,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from ...core.flags import is_unusable
-from ...core.micrograph.sources import Source
+from ...core.micrograph.calibration.sources import Source
 from ...core.quality.belonging import ENOUGH, reasons_not_to_join
 from ...core.quality.method import MethodDescription
 from ...core.quality.stopping import ClosedOrOpened
 from ...core.sample import NOT_TO_USE
 from ...models import Job, MethodVersion, Micrograph, Sample
-from ...models.methods import LONGEST_REASON
+from ...quality.methods.rows import LONGEST_REASON
 from ..ground import staff_log
 from ..ground.refusal import Refused, lock, typed_words
 from .pooling import refresh_after_commit

@@ -13,9 +13,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
-from ...core.micrograph.readings import CUT_OFF
-from ...core.micrograph.stated import StatedScale
+from ...core.micrograph.calibration.stated import StatedScale
+from ...core.micrograph.scale_bar.readings import CUT_OFF
 from ...models import REQUEUE_FIELDS, RESTART_FIELDS, Job, MethodVersion, Micrograph, Segmentation
+from ...quality.limits.services import fields_by_method
 from ..access.webhooks import announce
 from ..ground import bounds, tables
 from ..ground.callers import fingerprint, submission_id
@@ -25,12 +26,11 @@ from ..ground.queue import INSPECTIONS, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused, change_state
 from ..ground.requested import refuse_tall_bar
 from ..ground.space import with_disk_reserve
+from .corrections.signing import KEPT, signed_jobs
 from .growing import check_not_closed, results_of_closed_samples
-from .judging import fields_by_method
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
-from .signing import KEPT, signed_jobs
 from .uploads import discard_unused
 
 GONE = "This analysis has been deleted."

@@ -36,13 +36,13 @@ from ...models import (
     Segmentation,
     Training,
 )
+from ...quality.control_charts import points as control
 from ..access.webhooks import announce
 from ..ground import bundles
 from ..ground.bundles import SEGMENTATION_FILE
 from ..ground.files import LocalFile, remove_folder, undo_on_failure
 from ..ground.queue import enqueue_after_commit
 from ..ground.tables import UNCORRECTED_FILE
-from . import control
 from .pooling import refresh_after_commit
 
 # Time before a postponed attempt; doubled each time.

@@ -23,7 +23,7 @@ from ..ground.files import remove_folder
 from ..ground.queue import INSPECTIONS, enqueue_after_commit, notify_workers
 from ..ground.refusal import Refused
 from ..ground.space import undo_failed_storing
-from .edits import NO_OUTLINES, NOT_DONE
+from .corrections.edits import NO_OUTLINES, NOT_DONE
 from .jobs import OTHER_OUTLINES, create_job, rerun_job
 from .models_offered import check_model
 from .publishing import segmentation_for

@@ -13,18 +13,21 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from ...core.analysis import AnalysisSettings
-from ...core.micrograph.readings import CUT_OFF
-from ...core.micrograph.stated import StatedScale
+from ...core.micrograph.calibration.stated import StatedScale
+from ...core.micrograph.scale_bar.readings import CUT_OFF
 from ...core.names import clean_text
 from ...core.settings import Regions, regions_of
 from ...models import RESTART_FIELDS, SHOWN_NAME, Job, MethodVersion, Micrograph, Sample
 from ...models.samples import LONGEST_TYPED
+from ...quality.limits import services as judging
 from ..ground import bounds, staff_log
 from ..ground.callers import fingerprint, submission_id
 from ..ground.files import remove_files_together
 from ..ground.refusal import Refused, lock
 from ..ground.space import with_disk_reserve
-from . import growing, judging
+from . import growing
+from .corrections.signing import signed_jobs
+from .corrections.steps import ask_for_numbers
 from .jobs import (
     OTHER_CONTENT,
     delete_jobs,
@@ -36,8 +39,6 @@ from .jobs import (
 from .models_offered import check_model
 from .pooling import refresh_after_commit
 from .publishing import segmentation_for
-from .signing import signed_jobs
-from .steps import ask_for_numbers
 from .uploads import Note, discard_unused
 
 GONE = "This sample has been deleted."

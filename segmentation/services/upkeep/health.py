@@ -27,7 +27,7 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from ...checks import why_not_writable
-from ...core.pace import time_words
+from ...core.stages.pace import time_words
 from ...location import COMMAND
 from ...models import Job, Micrograph, StaffAction, WorkerProcess
 from ...models.upkeep import ALIVE

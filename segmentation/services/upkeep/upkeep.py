@@ -26,11 +26,11 @@ from ..ground.limits import AN_HOUR
 from ..ground.queue import ANALYSES, INSPECTIONS, TRAINING, WORK_KINDS, enqueue, notify_workers
 from ..ground.space import record_free_space, with_disk_reserve
 from ..ground.stored import bytes_of, side_bytes
+from ..results.corrections.signing import signed_jobs
 from ..results.exports import remove_unrequested
 from ..results.jobs import delete_jobs
 from ..results.pooling import stuck_samples
 from ..results.publishing import fail_row, requeue_row
-from ..results.signing import signed_jobs
 
 MAX_DEATHS = 3  # after so many deaths of its process a row fails
 # A row that lost its worker for the second time waits so long; doubled each further time.

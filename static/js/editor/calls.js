@@ -1,6 +1,6 @@
 // Requests to the server that answer with JSON.
 
-// The header that tells the API that a request comes from a page of this site (OUR_PAGE of segmentation/api/auth.py).
+// The header that tells the API that a request comes from a page of this site (OUR_PAGE of segmentation/api/shared/auth.py).
 export const PAGE = { "X-Requested-With": "DeepSegm" };
 
 // The JSON at an address. Throws the server's sentence, or one with the status, if it refuses.

@@ -13,10 +13,10 @@ from segmentation.core.compare.compare import compare
 from segmentation.core.compare.distance import distance
 from segmentation.core.compare.results import difference_interval, with_like_intervals
 from segmentation.core.compare.sides import Side, Sizes
-from segmentation.core.measure.bins import FEWEST_BINS_COMPARED
-from segmentation.core.measure.fractions import wilson
-from segmentation.core.measure.matching import Kind
+from segmentation.core.measure.objects.matching import Kind
 from segmentation.core.measure.quantities import Value
+from segmentation.core.measure.sizes.bins import FEWEST_BINS_COMPARED
+from segmentation.core.measure.uncertainty.fractions import wilson
 from segmentation.lab.training.instances.counts import count_image
 from tests.core.builders import disc_labels
 

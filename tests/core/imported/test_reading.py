@@ -18,14 +18,14 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.imported import shapes
 from segmentation.core.imported.reading import Outlines, read_outlines
 from segmentation.core.imported.shapes import Frame
-from segmentation.core.label_images import read_array
 from segmentation.core.labels.segmentation import MASKS, Provenance, Segmentation
+from segmentation.core.masks.label_images import read_array
 from segmentation.core.micrograph.types import Calibration, Micrograph, UnreadableImage
 from segmentation.core.pipeline import measure
 from segmentation.core.report.exports import coco, labels, rois
+from segmentation.core.report.figures.picture import COLOURS
 from segmentation.core.report.files import write_all
 from segmentation.core.report.outlines import polygons
-from segmentation.core.report.picture import COLOURS
 from segmentation.core.report.wording import imported_words
 from segmentation.core.stored import Used
 from segmentation.core.tasks import find

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.concentric import concentric_edges, cores_in_shells, redrawn_along_edge
+from segmentation.core.labels.particles.concentric import concentric_edges, cores_in_shells, redrawn_along_edge
 from tests.core.builders import core_shells, discs_at
 
 OUTER, RATIO = 26.0, 0.5

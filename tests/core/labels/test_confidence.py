@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from segmentation.core.labels.confidence import confidence, likely_right, outline_features
-from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES, ParticleOptions
-from segmentation.core.labels.outline import outline
+from segmentation.core.labels.particles.confidence import confidence, likely_right, outline_features
+from segmentation.core.labels.particles.options import INTERCEPT, OUTLINE_FEATURES, ParticleOptions
+from segmentation.core.labels.particles.outline import outline
 from segmentation.core.labels.separate import mean_over_labels
 from segmentation.core.network.inference import predict_augmented
 from segmentation.core.network.resample import resize, resize_map

@@ -6,11 +6,11 @@ from scipy import ndimage
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels import bands
-from segmentation.core.labels.contrast import contrasts, largest_within
-from segmentation.core.labels.enclosed_gaps import are_enclosed_gaps
-from segmentation.core.labels.options import FAINT
+from segmentation.core.labels.particles.contrast import contrasts, largest_within
+from segmentation.core.labels.particles.enclosed_gaps import are_enclosed_gaps
+from segmentation.core.labels.particles.options import FAINT
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.pipeline import measure
 from tests.core.builders import METADATA, segmentation_of

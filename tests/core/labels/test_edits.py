@@ -10,12 +10,12 @@ import pytest
 from skimage.measure import label as measure_label
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels import edits, guided
-from segmentation.core.labels.patches import BadEdit, Patch, apply_patches
-from segmentation.core.labels.runs import piece_numbers, pixels_and_ids, runs_in
+from segmentation.core.labels.corrections import edits, guided
+from segmentation.core.labels.corrections.patches import BadEdit, Patch, apply_patches
+from segmentation.core.labels.corrections.runs import piece_numbers, pixels_and_ids, runs_in
+from segmentation.core.labels.corrections.shape_pixels import stroke_spans
+from segmentation.core.labels.corrections.working import WorkingLabels
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.labels.shape_pixels import stroke_spans
-from segmentation.core.labels.working import WorkingLabels
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from tests.core.builders import grey_of, segmentation_of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.enclosed_gaps import are_enclosed_gaps
+from segmentation.core.labels.particles.enclosed_gaps import are_enclosed_gaps
 
 SHAPE = 120, 140
 CORNERS = [(30, 40), (30, 100), (90, 40), (90, 100)]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from segmentation.core.labels import edges, geometry, guided
-from segmentation.core.labels.edges import EDGES, edge_map
-from segmentation.core.labels.operations import correct
-from segmentation.core.labels.patches import BadEdit, apply_patches
-from segmentation.core.labels.working import WorkingLabels
+from segmentation.core.labels.corrections import edges, geometry, guided
+from segmentation.core.labels.corrections.edges import EDGES, edge_map
+from segmentation.core.labels.corrections.operations import correct
+from segmentation.core.labels.corrections.patches import BadEdit, apply_patches
+from segmentation.core.labels.corrections.working import WorkingLabels
 from tests.core.builders import segmentation_of
 
 working = WorkingLabels.of

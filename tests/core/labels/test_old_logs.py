@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation.core.labels.operations import OPERATIONS, Corrections, Step, replay_steps, undo_step
-from segmentation.core.labels.patches import Patch
+from segmentation.core.labels.corrections.operations import OPERATIONS, Corrections, Step, replay_steps, undo_step
+from segmentation.core.labels.corrections.patches import Patch
+from segmentation.core.labels.corrections.working import WorkingLabels
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.labels.working import WorkingLabels
 
 LOG = Path(__file__).parent / "data" / "old-log.json"
 SHAPE, ROWS = (120, 160), 112

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from segmentation.core.labels.operations import OPERATIONS, Corrections, correct, steps_from_first_undone
-from segmentation.core.labels.patches import BadEdit, Patch
+from segmentation.core.labels.corrections.operations import OPERATIONS, Corrections, correct, steps_from_first_undone
+from segmentation.core.labels.corrections.patches import BadEdit, Patch
+from segmentation.core.labels.corrections.working import WorkingLabels
 from segmentation.core.labels.segmentation import Segmentation
-from segmentation.core.labels.working import WorkingLabels
 from tests.core.labels.test_edits import FOUND, area, same
 
 ALL = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.labels.operations import Corrections, redoable_steps
-from segmentation.core.labels.patches import BadEdit
-from segmentation.core.labels.working import WorkingLabels
+from segmentation.core.labels.corrections.operations import Corrections, redoable_steps
+from segmentation.core.labels.corrections.patches import BadEdit
+from segmentation.core.labels.corrections.working import WorkingLabels
 from tests.core.builders import segmentation_of
 
 SPLIT = {"op": "split", "id": 1, "line": [[20.5, 0], [20.5, 40]]}

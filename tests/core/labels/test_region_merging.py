@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.operations import Corrections, correct
-from segmentation.core.labels.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
-from segmentation.core.labels.outline import outline_twice, particle_labels
-from segmentation.core.labels.region_graph import AREA, RegionGraph, merged_graph, noise_of, oversegment
-from segmentation.core.labels.region_merging import border_features, merge, merge_regions
+from segmentation.core.labels.corrections.operations import Corrections, correct
+from segmentation.core.labels.corrections.working import WorkingLabels
+from segmentation.core.labels.particles.options import BORDER_FEATURES, INTERCEPT, MERGE_LIMIT, ParticleOptions
+from segmentation.core.labels.particles.outline import outline_twice, particle_labels
+from segmentation.core.labels.particles.region_graph import AREA, RegionGraph, merged_graph, noise_of, oversegment
+from segmentation.core.labels.particles.region_merging import border_features, merge, merge_regions
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.labels.separate import separate
-from segmentation.core.labels.working import WorkingLabels
 from segmentation.lab.training.instances.targets import inner_distance
 from tests.core.labels.test_separate import label_discs
 from tests.core.network.test_inference import tiny_card

@@ -12,11 +12,11 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from segmentation.core.labels import stored_outlines
-from segmentation.core.labels.operations import Corrections, correct
+from segmentation.core.labels.corrections import stored_outlines
+from segmentation.core.labels.corrections.operations import Corrections, correct
+from segmentation.core.labels.corrections.working import MOST_CROPPED_PX, TOO_LARGE, WorkingLabels
 from segmentation.core.labels.segmentation import DAMAGED, FOREIGN, UnusableSegmentation
-from segmentation.core.labels.working import MOST_CROPPED_PX, TOO_LARGE, WorkingLabels
-from segmentation.services.results import edits
+from segmentation.services.results.corrections import edits
 from tests.core.builders import disc_labels, segmentation_of
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from segmentation.core.labels.patches import BadEdit
-from segmentation.core.labels.working import STRIP_ROWS, WorkingLabels
+from segmentation.core.labels.corrections.patches import BadEdit
+from segmentation.core.labels.corrections.working import STRIP_ROWS, WorkingLabels
 from tests.core.builders import disc_labels, segmentation_of
 
 SHAPE = (2 * STRIP_ROWS + 44, 300)

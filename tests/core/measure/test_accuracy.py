@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from tools.accuracy.shapes import SHAPES, errors, truths
+from tools.accuracy.drawn.shapes import SHAPES, errors, truths
 
 # Mean errors that docs/method/accuracy.md tells of, in per cent of the size above 20 px, with a margin for 24 trials.
 PERIMETER = {"disc": 1.0, "ellipse 2:1": 1.0, "rectangle 3:1": 1.5, "square": 2.4, "triangle": 4.0}

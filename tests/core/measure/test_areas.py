@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.measure.areas import (
+from segmentation.core.measure.kinds.areas import (
     ClassRegions,
     Counts,
     boundary_density,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.agglomerates import agglomerates
-from segmentation.core.measure.arrangement import (
+from segmentation.core.measure.arrangement.agglomerates import agglomerates
+from segmentation.core.measure.arrangement.neighbours import local_densities, with_neighbours
+from segmentation.core.measure.arrangement.pattern import (
     Field,
     image_arrangement,
     mean_distance,
     pair_correlation,
     pooled_arrangement,
 )
-from segmentation.core.measure.neighbours import local_densities, with_neighbours
-from segmentation.core.measure.placement import _gaps, _PlacedRods, as_rods, place_rods
+from segmentation.core.measure.arrangement.placement import _gaps, _PlacedRods, as_rods, place_rods
 from segmentation.core.measure.quantities import BETWEEN, NUMBERS
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.shape.shapes import measure
 from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.entries import arrangement_entries
@@ -248,7 +248,7 @@ class TestAgainstChance:
 
 def _judged(points: np.ndarray, radius: float, half: float, seed: int):
     """The comparison of rods at these places, which the table says without drawing them."""
-    from segmentation.core.measure.arrangement import compare_with_chance
+    from segmentation.core.measure.arrangement.pattern import compare_with_chance
 
     n = len(points)
     cells = {

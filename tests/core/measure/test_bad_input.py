@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.measure.pooling import notes_on, pool
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.budget import Conditions
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report.sections import nano_card
+from segmentation.core.report.documents.sections import nano_card
 from segmentation.core.report.summary import Summary
 from tests.core.measure.particle_tables import log_normal, table_of
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from segmentation.core.measure.bins import (
+from segmentation.core.measure.sizes.bins import (
     FEWEST_BINS,
     MOST_BINS,
     MOST_TYPED_BINS,

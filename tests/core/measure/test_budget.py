@@ -9,10 +9,10 @@ from math import pi, sqrt
 import numpy as np
 import pytest
 
-from segmentation.core.measure.budget import SCORED_BY_OWNER, Conditions, Evidence, effect
-from segmentation.core.measure.filters import judge
+from segmentation.core.measure.objects.filters import judge
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.budget import SCORED_BY_OWNER, Conditions, Evidence, effect
 from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
 

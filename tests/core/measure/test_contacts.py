@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels import bands
-from segmentation.core.measure.contacts import longest_contacts
+from segmentation.core.measure.pixels.contacts import longest_contacts
 
 
 @pytest.mark.parametrize("band", [3, 1024])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.segmentation import Cut
-from segmentation.core.measure.cut_out_tables import table_and_part_counts
-from segmentation.core.measure.distribution import WeightedSizes
-from segmentation.core.measure.doubts import Candidates, PossibleCut, doubts
-from segmentation.core.measure.examples import examples_of, extremes, sure_ones
-from segmentation.core.measure.possible_pieces import pieces_of
+from segmentation.core.measure.review.doubts import Candidates, PossibleCut, doubts
+from segmentation.core.measure.review.examples import examples_of, extremes, sure_ones
+from segmentation.core.measure.review.possible_pieces import pieces_of
+from segmentation.core.measure.shape.cut_out_tables import table_and_part_counts
+from segmentation.core.measure.sizes.distribution import WeightedSizes
 from tests.core.measure.particle_tables import table_of
 
 SIZES = [50.0, 100.0, 300.0, 60.0, 70.0]

@@ -11,13 +11,13 @@ from scipy import ndimage
 from scipy.stats import chi2
 
 from segmentation.core import tasks
-from segmentation.core.labels import edits
+from segmentation.core.labels.corrections import edits
+from segmentation.core.labels.corrections.patches import apply_patches
+from segmentation.core.labels.corrections.working import WorkingLabels
 from segmentation.core.labels.fibres import find_fibres, traced_pieces
-from segmentation.core.labels.patches import apply_patches
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.labels.working import WorkingLabels
-from segmentation.core.measure.fibres import measure_fibres
-from segmentation.core.measure.mats import poisson, pores, who_fibres
+from segmentation.core.measure.kinds.fibres import measure_fibres
+from segmentation.core.measure.kinds.mats import poisson, pores, who_fibres
 from segmentation.core.measure.table import Table
 from segmentation.core.report.entries import Entry
 from segmentation.lab.training.instances.targets import targets

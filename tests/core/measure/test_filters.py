@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from segmentation.core.measure.filters import (
+from segmentation.core.measure.objects.filters import (
     ALWAYS,
     BY_HAND,
     BY_OTHERS,
@@ -16,7 +16,7 @@ from segmentation.core.measure.filters import (
     Reason,
     judge,
 )
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.shape.shapes import measure
 from tests.core.builders import grey_of
 
 from .particle_tables import table_of

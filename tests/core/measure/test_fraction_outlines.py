@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.fraction_outlines import FEW_OUTLINES, fraction_outlines, fraction_words
+from segmentation.core.measure.nano.fraction_outlines import FEW_OUTLINES, fraction_outlines, fraction_words
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.results import Statistics
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.budget import Conditions
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.summary import Summary
 from tests.core.measure.particle_tables import table_of

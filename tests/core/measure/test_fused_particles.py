@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from segmentation.core.flags import NO_NUMBERS
 from segmentation.core.labels.segmentation import Segmentation
-from segmentation.core.measure.fused_particles import fused_share
+from segmentation.core.measure.shape.fused_particles import fused_share
 from tests.core.builders import segmentation_of
 from tests.core.tasks.test_judgement import measured
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.measure import regionprops
 
-from segmentation.core.measure.hulls import convex_hulls, find_hulls, hull_areas, hull_perimeters
-from segmentation.core.measure.runs import find_runs
-from segmentation.core.measure.shapes import measure, touching_groups
+from segmentation.core.measure.pixels.hulls import convex_hulls, find_hulls, hull_areas, hull_perimeters
+from segmentation.core.measure.pixels.runs import find_runs
+from segmentation.core.measure.shape.shapes import measure, touching_groups
 from segmentation.core.measure.table import Table
 from tests.core.measure.test_shapes import blobs, measured
 

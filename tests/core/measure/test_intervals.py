@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segmentation.core.measure.bins import LEAST_SIZES
-from segmentation.core.measure.bootstrap import logs_by_rank
-from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.distribution import WeightedSizes, figures
-from segmentation.core.measure.figure_draws import Z95, t95, with_outline_errors
-from segmentation.core.measure.fractions import nano_fraction, wilson
 from segmentation.core.measure.quantities import Value
-from segmentation.core.measure.resampling import resample
+from segmentation.core.measure.sizes.bins import LEAST_SIZES
+from segmentation.core.measure.sizes.distribution import WeightedSizes, figures
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.bootstrap import logs_by_rank
+from segmentation.core.measure.uncertainty.budget import Conditions
+from segmentation.core.measure.uncertainty.figure_draws import Z95, t95, with_outline_errors
+from segmentation.core.measure.uncertainty.fractions import nano_fraction, wilson
+from segmentation.core.measure.uncertainty.resampling import resample
 from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
-from tools.accuracy.coverage import LAWS, Images, RareFields, fraction_of, shares_of_images, shares_of_law
+from tools.accuracy.drawn.coverage import LAWS, Images, RareFields, fraction_of, shares_of_images, shares_of_law
 
 CERTAIN = Calibration(1.0, "metadata", relative_uncertainty=0.0)
 DOUBTFUL = Calibration(1.0, "drawn", relative_uncertainty=0.05)
@@ -134,7 +134,7 @@ def test_resamples_have_as_many_particles_as_the_sample():
 
 
 def test_groups_of_neighbours_give_the_intervals_of_single_particles(monkeypatch):
-    from segmentation.core.measure import resampling
+    from segmentation.core.measure.uncertainty import resampling
 
     table = table_of(log_normal(1800))
     grouped = summarise(table).intervals

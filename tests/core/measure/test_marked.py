@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from segmentation.core import pipeline, preparation
+from segmentation.core import pipeline
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
 from segmentation.core.measure.fields import table_of
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.settings import MeasurementSettings
+from segmentation.core.stages import preparation
 
 LETTER = [[55.0, 55.0], [85.0, 85.0]]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.measure.bins import LEAST_SIZES
-from segmentation.core.measure.bootstrap import LEAST_EFFECTIVE
-from segmentation.core.measure.fitting import FAIR_DISTANCE, GOOD_DISTANCE, SIGNIFICANCE
+from segmentation.core.measure.sizes.bins import LEAST_SIZES
+from segmentation.core.measure.sizes.fitting import FAIR_DISTANCE, GOOD_DISTANCE, SIGNIFICANCE
+from segmentation.core.measure.uncertainty.bootstrap import LEAST_EFFECTIVE
 from tools.accuracy.__main__ import PAGE, TABLES, replace_table
-from tools.accuracy.lilliefors import table
+from tools.accuracy.drawn.lilliefors import table
 
 
 def page():
@@ -37,7 +37,7 @@ def test_limits_are_those_of_the_code():
 
 
 def test_table_of_the_fit_is_what_the_simulation_gives():
-    from segmentation.core.measure.fitting import p_value
+    from segmentation.core.measure.sizes.fitting import p_value
 
     distances, p_values = table(n=50, samples=20_000)
     for distance, expected in zip(distances, p_values, strict=True):

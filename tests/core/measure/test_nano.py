@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.flags import Flag
-from segmentation.core.measure.budget import Conditions, Evidence
-from segmentation.core.measure.convergence import rounded_up
-from segmentation.core.measure.filters import Reason, judge
-from segmentation.core.measure.fractions import Fraction, wilson
-from segmentation.core.measure.nano import (
+from segmentation.core.measure.nano.card import (
     INCLUDES,
     SMALL_COUNTED,
     Terms,
@@ -21,11 +17,15 @@ from segmentation.core.measure.nano import (
     particles_to_decide,
     variants_of,
 )
+from segmentation.core.measure.objects.filters import Reason, judge
 from segmentation.core.measure.pooling import pool
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.budget import Conditions, Evidence
+from segmentation.core.measure.uncertainty.convergence import rounded_up
+from segmentation.core.measure.uncertainty.fractions import Fraction, wilson
 from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
-from tools.accuracy.golden import SPECIMENS, verdicts
+from tools.accuracy.drawn.golden import SPECIMENS, verdicts
 
 SURE = Calibration(2.0, "metadata", relative_uncertainty=0.01)
 

@@ -18,8 +18,11 @@ from scipy import stats
 
 from segmentation.core import tasks
 from segmentation.core.combine import combine
-from segmentation.core.measure.mats import FIGURES_BY_LENGTH
-from segmentation.core.measure.pooled_fields import (
+from segmentation.core.measure.kinds.mats import FIGURES_BY_LENGTH
+from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY_LEFT_OUT
+from segmentation.core.measure.quantities import Quantity, Value
+from segmentation.core.measure.table import Table
+from segmentation.core.measure.uncertainty.pooled_fields import (
     NO_NUMBER,
     OTHER_NUMBERS,
     FieldOfView,
@@ -28,16 +31,13 @@ from segmentation.core.measure.pooled_fields import (
     reason_and_warning,
     with_ordered_ends,
 )
-from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY_LEFT_OUT
-from segmentation.core.measure.quantities import Quantity, Value
-from segmentation.core.measure.table import Table
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report import exports
 from segmentation.core.report.context import Context
-from segmentation.core.report.figure import draw
+from segmentation.core.report.documents.pages import write_report
+from segmentation.core.report.figures.figure import draw
 from segmentation.core.report.files import write_all
 from segmentation.core.report.method import left_out_words, methods_paragraph
-from segmentation.core.report.pages import write_report
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, AnalysisRecord, Member, SampleImage
 from segmentation.core.stored import Used

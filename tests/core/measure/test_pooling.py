@@ -12,10 +12,7 @@ from scipy import stats
 
 from segmentation.core.combine import combine, unique_names
 from segmentation.core.flags import Flag
-from segmentation.core.measure.budget import Conditions, Evidence
-from segmentation.core.measure.convergence import MOST_IMAGES, more_images, more_images_words
-from segmentation.core.measure.distribution import WeightedSizes
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.measure.pooling import (
     NO_PIXEL_SIZE,
     WHY_LEFT_OUT,
@@ -25,7 +22,10 @@ from segmentation.core.measure.pooling import (
     kolmogorov,
     pool,
 )
+from segmentation.core.measure.sizes.distribution import WeightedSizes
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.budget import Conditions, Evidence
+from segmentation.core.measure.uncertainty.convergence import MOST_IMAGES, more_images, more_images_words
 from segmentation.core.micrograph.types import Calibration, common_calibration
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import agreement_words

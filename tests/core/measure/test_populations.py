@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.distribution import WeightedSizes
-from segmentation.core.measure.populations import notes, two_populations
+from segmentation.core.measure.sizes.distribution import WeightedSizes
+from segmentation.core.measure.sizes.populations import notes, two_populations
 from tests.core.measure.particle_tables import table_of
 
 

@@ -10,9 +10,9 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.combine import combine
 from segmentation.core.labels.segmentation import MASKS, Cut, Provenance, Segmentation
-from segmentation.core.measure.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence
-from segmentation.core.measure.possible_pieces import possible_pieces, sizes_of_pieces
+from segmentation.core.measure.review.possible_pieces import possible_pieces, sizes_of_pieces
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.budget import UNRESOLVED_CONTACTS, Conditions, Effect, Evidence
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import Clock, measure_objects
 from segmentation.core.sample import Member

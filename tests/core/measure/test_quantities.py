@@ -9,9 +9,9 @@ import numpy as np
 import openpyxl
 import pytest
 
-from segmentation.core.measure.descriptors import DESCRIPTORS, descriptor
 from segmentation.core.measure.quantities import COLUMNS, NUMBERS, Quantity, UnknownQuantity, Value, add, readable
 from segmentation.core.measure.results import Statistics
+from segmentation.core.measure.shape.descriptors import DESCRIPTORS, descriptor
 from segmentation.core.measure.statistics import summarise
 from segmentation.core.measure.table import Table, with_equal_columns
 from segmentation.core.report import schema

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.filters import Reason, judge
-from segmentation.core.measure.regions import are_inside, largest_part, mask_of
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.objects.filters import Reason, judge
+from segmentation.core.measure.objects.regions import are_inside, largest_part, mask_of
+from segmentation.core.measure.shape.shapes import measure
 
 
 def test_two_corners_are_a_rectangle_and_more_a_polygon():

@@ -7,12 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from segmentation.core.labels.segmentation import Cut
-from segmentation.core.measure import possible_pieces as cuts
-from segmentation.core.measure.by_object import by_object
+from segmentation.core.measure.objects.by_object import by_object
 from segmentation.core.measure.outlines.polygons import ObjectOutlines, Shifts
-from segmentation.core.measure.possible_pieces import possible_pieces
-from segmentation.core.measure.runs import Runs
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.pixels.runs import Runs
+from segmentation.core.measure.review import possible_pieces as cuts
+from segmentation.core.measure.review.possible_pieces import possible_pieces
+from segmentation.core.measure.shape.shapes import measure
 from segmentation.core.measure.table import Table
 from segmentation.core.remembered import Memory, remembering
 

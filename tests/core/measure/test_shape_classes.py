@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from segmentation.core.measure.results import SHAPES
-from segmentation.core.measure.shape_classes import class_shares, classify, rods, with_shapes
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.shape.shape_classes import class_shares, classify, rods, with_shapes
+from segmentation.core.measure.shape.shapes import measure
 from segmentation.core.measure.table import Table
-from tools.accuracy.outlines import CLASSES_BY_EYE, EMPS, drawn, features, of_micrographs
+from tools.accuracy.drawn.outlines import CLASSES_BY_EYE, EMPS, drawn, features, of_micrographs
 
 RODS = 60.0, 12.0  # px, length and width
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 from skimage.measure import label, regionprops
 
-from segmentation.core.measure import runs
-from segmentation.core.measure.descriptors import DESCRIPTORS
 from segmentation.core.measure.outlines.polygons import ObjectOutlines
-from segmentation.core.measure.shapes import measure
+from segmentation.core.measure.pixels import runs
+from segmentation.core.measure.shape.descriptors import DESCRIPTORS
+from segmentation.core.measure.shape.shapes import measure
 from tests.core.builders import disc_labels, grey_of
 
 SHAPES = ("area", "ecd", "min_feret", "max_feret", "perimeter", "circularity", "aspect_ratio", "solidity")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from segmentation.core.labels.contrast import contrasts
-from segmentation.core.measure.shapes import measure
-from segmentation.core.measure.similarity import CONTRAST, SHAPES, similarity, similarity_to_all
+from segmentation.core.labels.particles.contrast import contrasts
+from segmentation.core.measure.review.similarity import CONTRAST, SHAPES, similarity, similarity_to_all
+from segmentation.core.measure.shape.shapes import measure
 
 SIDE, SPECKS = 480, 12
 

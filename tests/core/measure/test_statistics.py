@@ -9,12 +9,12 @@ import pytest
 from scipy.stats import binomtest, kstest
 from threadpoolctl import threadpool_limits
 
-from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.descriptors import DESCRIPTORS
-from segmentation.core.measure.filters import Reason
-from segmentation.core.measure.fitting import log_normal as log_normal_fit
-from segmentation.core.measure.fractions import wilson
+from segmentation.core.measure.objects.filters import Reason
+from segmentation.core.measure.shape.descriptors import DESCRIPTORS
+from segmentation.core.measure.sizes.fitting import log_normal as log_normal_fit
 from segmentation.core.measure.statistics import seed_of, summarise
+from segmentation.core.measure.uncertainty.budget import Conditions
+from segmentation.core.measure.uncertainty.fractions import wilson
 from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
 

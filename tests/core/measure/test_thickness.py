@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial import KDTree
 
+from segmentation.core.measure.kinds.thickness import Profile, figures, independent_lengths, measure_layer
 from segmentation.core.measure.quantities import Value
-from segmentation.core.measure.thickness import Profile, figures, independent_lengths, measure_layer
 
 ROWS, COLUMNS = np.mgrid[:300, :500].astype(float)
 

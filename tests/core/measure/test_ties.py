@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.bootstrap import intervals
-from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.distribution import WEIGHTINGS, figures
-from segmentation.core.measure.figure_draws import FigureDraws, half_steps
 from segmentation.core.measure.pooling import pool
-from segmentation.core.measure.resampling import resample
+from segmentation.core.measure.sizes.distribution import WEIGHTINGS, figures
 from segmentation.core.measure.statistics import summarise
+from segmentation.core.measure.uncertainty.bootstrap import intervals
+from segmentation.core.measure.uncertainty.budget import Conditions
+from segmentation.core.measure.uncertainty.figure_draws import FigureDraws, half_steps
+from segmentation.core.measure.uncertainty.resampling import resample
 from segmentation.core.micrograph.types import Calibration
 from tests.core.measure.particle_tables import log_normal, table_of
-from tools.accuracy import coverage
+from tools.accuracy.drawn import coverage
 
 NM = 5.5
 SURE = Calibration(NM, "typed", relative_uncertainty=0.0)

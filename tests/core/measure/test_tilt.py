@@ -12,8 +12,8 @@ from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.combine import combine
 from segmentation.core.flags import LONGEST_SHORT_FORM, TILTED, Flag
 from segmentation.core.labels.segmentation import Cut
+from segmentation.core.measure.objects.tilt import Stretch, Tilt
 from segmentation.core.measure.table import Table
-from segmentation.core.measure.tilt import Stretch, Tilt
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
 from segmentation.core.report.facts import settings_used

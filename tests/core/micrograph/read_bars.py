@@ -12,11 +12,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from segmentation.core.micrograph.barreading import read_bar, reading_of_bar
-from segmentation.core.micrograph.barresult import BarReading
-from segmentation.core.micrograph.barwords import magnifications
-from segmentation.core.micrograph.ocr import Text, texts_of
 from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.scale_bar.barreading import read_bar, reading_of_bar
+from segmentation.core.micrograph.scale_bar.barresult import BarReading
+from segmentation.core.micrograph.scale_bar.barwords import magnifications
+from segmentation.core.micrograph.scale_bar.ocr import Text, texts_of
 from tests.core.micrograph import bars
 
 RIGHT = 0.02

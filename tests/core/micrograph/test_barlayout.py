@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.micrograph import ocr
-from segmentation.core.micrograph.barreading import decisive_text, reading_of_bar
-from segmentation.core.micrograph.barresult import BarReading, reading_of_same_bar
-from segmentation.core.micrograph.ocr import Text
+from segmentation.core.micrograph.scale_bar import ocr
+from segmentation.core.micrograph.scale_bar.barreading import decisive_text, reading_of_bar
+from segmentation.core.micrograph.scale_bar.barresult import BarReading, reading_of_same_bar
+from segmentation.core.micrograph.scale_bar.ocr import Text
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.core.micrograph.bars import FONTS, Bar
 

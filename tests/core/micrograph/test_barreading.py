@@ -10,15 +10,16 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import forking, ocr
-from segmentation.core.micrograph.barline import find_line
-from segmentation.core.micrograph.barreading import CUT_OFF, read_bar, reading_of_bar
-from segmentation.core.micrograph.barresult import BarReading, with_other_tick_count
-from segmentation.core.micrograph.barwords import lengths
-from segmentation.core.micrograph.children import NewProcess
-from segmentation.core.micrograph.ocr import Text, texts_by_child
+from segmentation.core.micrograph.confinement import forking
+from segmentation.core.micrograph.confinement.children import NewProcess
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.readings import scale_of
+from segmentation.core.micrograph.scale_bar import ocr
+from segmentation.core.micrograph.scale_bar.barline import find_line
+from segmentation.core.micrograph.scale_bar.barreading import CUT_OFF, read_bar, reading_of_bar
+from segmentation.core.micrograph.scale_bar.barresult import BarReading, with_other_tick_count
+from segmentation.core.micrograph.scale_bar.barwords import lengths
+from segmentation.core.micrograph.scale_bar.ocr import Text, texts_by_child
+from segmentation.core.micrograph.scale_bar.readings import scale_of
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.core.micrograph import bars
 from tests.core.micrograph.test_databar import micrograph, shared
@@ -268,7 +269,8 @@ def test_nothing_to_read_gives_no_reading() -> None:
 def test_an_image_without_a_bar_is_looked_through_unless_it_is_tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[tuple[int, ...]] = []
     monkeypatch.setattr(
-        "segmentation.core.micrograph.burntin.texts_by_child", lambda strip, _: looked.append(strip.shape) or []
+        "segmentation.core.micrograph.scale_bar.burntin.texts_by_child",
+        lambda strip, _: looked.append(strip.shape) or [],
     )
     image = Micrograph(micrograph(), "a.tif", "", Calibration.absent())
     assert read_bar(image) is None

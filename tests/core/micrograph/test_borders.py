@@ -9,8 +9,8 @@ import pytest
 
 from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.measure.filters import Reason
-from segmentation.core.micrograph.borders import border_of, cut_by_border, without_border
+from segmentation.core.measure.objects.filters import Reason
+from segmentation.core.micrograph.drawn.borders import border_of, cut_by_border, without_border
 from segmentation.core.sample import AnalysisRecord
 from tests.core.builders import disc_labels, grey_of, micrograph_of, segmentation_of
 

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.barreading import _checked_reading, reading_of_bar, reading_of_picture
-from segmentation.core.micrograph.barresult import BarReading
-from segmentation.core.micrograph.barwords import magnifications
-from segmentation.core.micrograph.ocr import Text
-from segmentation.core.micrograph.readings import scale_of
+from segmentation.core.micrograph.scale_bar.barreading import _checked_reading, reading_of_bar, reading_of_picture
+from segmentation.core.micrograph.scale_bar.barresult import BarReading
+from segmentation.core.micrograph.scale_bar.barwords import magnifications
+from segmentation.core.micrograph.scale_bar.ocr import Text
+from segmentation.core.micrograph.scale_bar.readings import scale_of
 from segmentation.core.micrograph.types import Calibration, ScaleReason
 
 WORDS = Text("600 nm", 420, 380, 500, 404, 0.95, "600 nm")

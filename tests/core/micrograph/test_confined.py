@@ -13,7 +13,7 @@ import pytest
 
 PREPARED = """
 import ctypes, os, pathlib, resource, signal, socket, subprocess, sys, time
-from segmentation.core.micrograph.confined import confine
+from segmentation.core.micrograph.confinement.confined import confine
 own, other = map(pathlib.Path, sys.argv[1:3])
 print(confine(2000, int(sys.argv[3]), [own], [own.parent / "given"], forbid_children=len(sys.argv) > 4))
 """

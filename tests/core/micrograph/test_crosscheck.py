@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segmentation.core.micrograph.crosscheck import crosscheck, largest_contradiction
+from segmentation.core.micrograph.calibration.crosscheck import crosscheck, largest_contradiction
 from segmentation.core.micrograph.types import Calibration, Micrograph, Scale
 from segmentation.core.micrograph.vendors.units import number, quantity_nm, rounding, written_rounding
 from tests.core.micrograph.instrument_files import written

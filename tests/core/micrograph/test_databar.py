@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from segmentation.core.micrograph.databar import find_first_bar_row, first_bar_row
 from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.scale_bar.databar import find_first_bar_row, first_bar_row
 from tests.core.micrograph.vendors.test_shared_files import SHARED, VENDORS
 from tests.hostile import picture
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.micrograph.barreading import read_bar
+from segmentation.core.micrograph.scale_bar.barreading import read_bar
 from segmentation.core.micrograph.types import Calibration, Micrograph
 
 from .bars import OVER, over_picture

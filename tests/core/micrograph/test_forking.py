@@ -16,10 +16,10 @@ from unittest.mock import Mock
 import psutil
 import pytest
 
-from segmentation.core.micrograph import forking, forkserver
-from segmentation.core.micrograph.children import OutOfTime, output_of
-from segmentation.core.micrograph.confined import landlock_version
-from segmentation.core.micrograph.forking import ForkServer
+from segmentation.core.micrograph.confinement import forking, forkserver
+from segmentation.core.micrograph.confinement.children import OutOfTime, output_of
+from segmentation.core.micrograph.confinement.confined import landlock_version
+from segmentation.core.micrograph.confinement.forking import ForkServer
 from segmentation.location import ROOT
 from tests.core.micrograph.deed import DEED
 from tests.worker.lab import wait_for
@@ -84,7 +84,7 @@ def test_a_child_has_its_input_and_nothing_else_that_is_open(server: ForkServer)
 def test_a_fork_of_a_child_is_heard(server: ForkServer) -> None:
     """As the reader of text is, which a reader of files forks."""
     code = """
-from segmentation.core.micrograph.children import ForkOfThisProcess, output_of
+from segmentation.core.micrograph.confinement.children import ForkOfThisProcess, output_of
 def speak():
     sys.stdout.write("inner")
     print("aside", file=sys.stderr)
@@ -100,7 +100,7 @@ def test_a_child_reads_its_own_file_and_no_other(server: ForkServer, tmp_path: P
         (tmp_path / name).write_text(name)
     code = """
 from pathlib import Path
-from segmentation.core.micrograph.confined import confine
+from segmentation.core.micrograph.confinement.confined import confine
 own, other = map(Path, arguments[1:])
 assert confine(2000, 20, [], [own], forbid_children=True)
 try:
@@ -117,7 +117,7 @@ def test_memory_and_processor_time_are_those_of_the_child(server: ForkServer) ->
     code = """
 import time
 from pathlib import Path
-from segmentation.core.micrograph import confined
+from segmentation.core.micrograph.confinement import confined
 confined.confine(500, 30, [])
 address_space, used = resource.getrlimit(resource.RLIMIT_AS)[0], time.process_time()
 try:
@@ -186,7 +186,7 @@ def test_a_server_ends_when_nobody_asks_and_starts_again(monkeypatch: pytest.Mon
 def test_the_server_and_its_children_go_when_the_worker_is_killed() -> None:
     code = f"""
 import os
-from segmentation.core.micrograph.forking import ForkServer
+from segmentation.core.micrograph.confinement.forking import ForkServer
 server = ForkServer({DEED!r})
 child = server.start({DEED!r}, ["import time; time.sleep(600)"])
 print(server.pid, child.pid, flush=True)

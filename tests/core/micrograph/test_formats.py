@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from segmentation.core.masks.truth import image_suffixes
 from segmentation.core.micrograph import formats
 from segmentation.core.micrograph.formats.base import Format
 from segmentation.core.micrograph.kinds import HEAD_BYTES, recognise
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import UnreadableImage
-from segmentation.core.truth import image_suffixes
 from tests.core.micrograph.instrument_files import dm, mrc, ser, velox
 from tests.hostile import image, picture, tiff
 

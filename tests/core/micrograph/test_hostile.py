@@ -11,10 +11,10 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import picture as picture_module
 from segmentation.core.micrograph.contrast import preview
-from segmentation.core.micrograph.databar import find_first_bar_row
 from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.readers import picture as picture_module
+from segmentation.core.micrograph.scale_bar.databar import find_first_bar_row
 from segmentation.core.micrograph.types import UnreadableImage
 from tests.hostile import READABLE, REFUSED, Hostile, files_of_equal_name, image, tiff
 

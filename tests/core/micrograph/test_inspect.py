@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from segmentation.core.micrograph.inspect import main
-from segmentation.core.micrograph.readings import CUT_OFF
+from segmentation.core.micrograph.scale_bar.readings import CUT_OFF
 from tests.core.micrograph.test_barlayout import EARLIER, drawn, image_with
 from tests.hostile import HOSTILE, Hostile, image, raw_tiff, tiff
 
@@ -95,7 +95,9 @@ def test_a_failing_reader_loses_no_upload(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_, **__: None)
-    monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", Mock(side_effect=RuntimeError("a defect")))
+    monkeypatch.setattr(
+        "segmentation.core.micrograph.scale_bar.barreading.read_bar", Mock(side_effect=RuntimeError("a defect"))
+    )
     assert main([str(SAMPLE)]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["ok"] is True
@@ -108,7 +110,7 @@ def test_a_known_bar_is_not_read(
 ) -> None:
     read_bar = Mock(return_value=None)
     monkeypatch.setattr("segmentation.core.micrograph.inspect.confine", lambda *_, **__: None)
-    monkeypatch.setattr("segmentation.core.micrograph.barreading.read_bar", read_bar)
+    monkeypatch.setattr("segmentation.core.micrograph.scale_bar.barreading.read_bar", read_bar)
     strip, _ = drawn(time="12:00:00")
     path = tmp_path / "upload"
     path.write_bytes(tiff(image_with(strip, 3).pixels))

@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.measure.regions import mask_of
-from segmentation.core.micrograph.marks import coloured_marks, fill_in, regions_from_metadata, regions_of, regions_text
+from segmentation.core.measure.objects.regions import mask_of
+from segmentation.core.micrograph.drawn.marks import (
+    coloured_marks,
+    fill_in,
+    regions_from_metadata,
+    regions_of,
+    regions_text,
+)
 from segmentation.core.micrograph.pages import write_page
 from segmentation.core.micrograph.reader import read
 

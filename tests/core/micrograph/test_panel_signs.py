@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.barreading import reading_of_picture
-from segmentation.core.micrograph.burntin import scale_bars
-from segmentation.core.micrograph.ocr import Text
+from segmentation.core.micrograph.drawn.panel_signs import signs_of_panels
 from segmentation.core.micrograph.pages import PANELS
-from segmentation.core.micrograph.panel_signs import signs_of_panels
+from segmentation.core.micrograph.scale_bar.barreading import reading_of_picture
+from segmentation.core.micrograph.scale_bar.burntin import scale_bars
+from segmentation.core.micrograph.scale_bar.ocr import Text
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks.file_signals import file_signals

@@ -11,11 +11,11 @@ import h5py
 import numpy as np
 import pytest
 
-from segmentation.core.labels.geometry import components
-from segmentation.core.measure.shapes import measure
+from segmentation.core.labels.corrections.geometry import components
+from segmentation.core.measure.shape.shapes import measure
+from segmentation.core.micrograph.calibration.square import make_square, resample_labels, resample_pixels, stored_shape
 from segmentation.core.micrograph.decoded import Decoded
 from segmentation.core.micrograph.reader import read
-from segmentation.core.micrograph.square import make_square, resample_labels, resample_pixels, stored_shape
 from segmentation.core.micrograph.types import Micrograph, UnreadableImage
 from segmentation.core.micrograph.vendors.facts import Facts
 from tests.core.micrograph.instrument_files import berkeley, dm, mrc, ser, sis_tiff, velox, velox_json, written

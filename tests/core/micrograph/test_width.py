@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segmentation.core.micrograph.width import parse_width
+from segmentation.core.micrograph.calibration.width import parse_width
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ import cv2
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph import burntin, writing
-from segmentation.core.micrograph.barquestion import reading_to_ask_about
-from segmentation.core.micrograph.drawing import _lines_of_one_grey, draw_lines
-from segmentation.core.micrograph.letters import bar_boxes, places_of_writing
-from segmentation.core.micrograph.marks import fill_in
-from segmentation.core.micrograph.ocr import Text
-from segmentation.core.micrograph.writing import strokes_of, writing_on
+from segmentation.core.micrograph.drawn import writing
+from segmentation.core.micrograph.drawn.drawing import _lines_of_one_grey, draw_lines
+from segmentation.core.micrograph.drawn.marks import fill_in
+from segmentation.core.micrograph.drawn.writing import strokes_of, writing_on
+from segmentation.core.micrograph.scale_bar import burntin
+from segmentation.core.micrograph.scale_bar.barquestion import reading_to_ask_about
+from segmentation.core.micrograph.scale_bar.letters import bar_boxes, places_of_writing
+from segmentation.core.micrograph.scale_bar.ocr import Text
 
 from .bars import over_picture
 

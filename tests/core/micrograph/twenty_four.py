@@ -16,8 +16,8 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from segmentation.core.micrograph.barreading import read_bar
-from segmentation.core.micrograph.barresult import BarReading
+from segmentation.core.micrograph.scale_bar.barreading import read_bar
+from segmentation.core.micrograph.scale_bar.barresult import BarReading
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from tests.core.micrograph.bars import FOLDER, FONTS, Bar
 

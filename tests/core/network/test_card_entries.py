@@ -7,7 +7,7 @@ import re
 import pytest
 
 from segmentation.core import tasks
-from segmentation.core.labels.options import INTERCEPT, OUTLINE_FEATURES
+from segmentation.core.labels.particles.options import INTERCEPT, OUTLINE_FEATURES
 from segmentation.core.network import cards
 
 PLAIN = {

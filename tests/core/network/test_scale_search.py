@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from segmentation.core.labels.confidence import typical_diameter
+from segmentation.core.labels.particles.confidence import typical_diameter
 from segmentation.core.network.scale_search import (
     UNCHANGED_SCALES,
     Trial,

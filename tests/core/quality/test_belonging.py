@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.quality.belonging import reasons_not_to_join
 from segmentation.core.quality.method import MethodDescription
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from segmentation.core.quality.charts import (
+from segmentation.core.quality.control_limits import (
     D4,
     EWMA_WEIGHT,
     EWMA_WIDTH,

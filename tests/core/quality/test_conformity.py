@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from segmentation.core.measure.figure_draws import Z95
 from segmentation.core.measure.quantities import Value
+from segmentation.core.measure.uncertainty.figure_draws import Z95
 from segmentation.core.quality.conformity import OUT_OF_REACH, Limit, decide, decide_all
 from segmentation.core.quality.spread import Spread, spread_of
 

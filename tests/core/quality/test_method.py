@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.quality.conformity import Limit
 from segmentation.core.quality.method import MethodDescription, canonical_text, changes, departures

@@ -8,8 +8,8 @@ from segmentation.core.flags import DOUBTFUL
 from segmentation.core.measure.quantities import Value
 from segmentation.core.quality.conformity import Limit, decide
 from segmentation.core.quality.specification import Specification
-from segmentation.core.report.certificate import ConformityStatement
-from segmentation.core.report.ruler import Ruler
+from segmentation.core.report.documents.certificate import ConformityStatement
+from segmentation.core.report.documents.ruler import Ruler
 from segmentation.core.report.summary import Summary
 
 VALUES = {

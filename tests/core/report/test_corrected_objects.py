@@ -10,18 +10,18 @@ import pytest
 
 from segmentation.core import tasks
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.labels.operations import Corrections, replay_steps
+from segmentation.core.labels.corrections.operations import Corrections, replay_steps
+from segmentation.core.labels.corrections.working import WorkingLabels
 from segmentation.core.labels.segmentation import Cut, Provenance, Segmentation
-from segmentation.core.labels.working import WorkingLabels
-from segmentation.core.measure.filters import BY_OTHERS, BY_REGION
+from segmentation.core.measure.objects.filters import BY_OTHERS, BY_REGION
+from segmentation.core.measure.objects.tilt import Stretch, Tilt
 from segmentation.core.measure.outlines.contours import EDGE_SHIFTS, SHIFT_ZERO
-from segmentation.core.measure.tilt import Stretch, Tilt
 from segmentation.core.micrograph.colours import COLOURS, MANY
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.pipeline import measure
-from segmentation.core.report.corrected_objects import CorrectedObjects, MeasuringConditions, StoredObjects
+from segmentation.core.report.corrected.corrected_objects import CorrectedObjects, MeasuringConditions, StoredObjects
+from segmentation.core.report.corrected.quick_numbers import QuickNumbers
 from segmentation.core.report.exports.viewer import outlines
-from segmentation.core.report.quick_numbers import QuickNumbers
 from segmentation.core.report.summary import MAIN, Summary
 from tests.core.builders import disc_labels, grey_of
 
@@ -153,7 +153,7 @@ def every_kind(case):
 
 def possible(case, operations):
     """Those of the operations that the picture allows; what is impossible changes nothing."""
-    from segmentation.core.labels.patches import BadEdit
+    from segmentation.core.labels.corrections.patches import BadEdit
 
     for operation in operations:
         try:
@@ -252,7 +252,7 @@ def test_shares_of_classes_follow_their_pixels(settings):
 
 def test_a_large_picture_of_classes_keeps_its_lines_until_it_is_measured(monkeypatch):
     case = phases()
-    monkeypatch.setattr("segmentation.core.report.corrected_objects.MOST_TRACED_PX", 100)
+    monkeypatch.setattr("segmentation.core.report.corrected.corrected_objects.MOST_TRACED_PX", 100)
     case.do({"op": "paint", "points": [[60, 40]], "radius": 6, "id": 2})
     row = case.rows()[2]
     assert row["area"] > case.state.stored.row(2)["area"] and row["outline"] == case.state.stored.row(2)["outline"]
@@ -384,7 +384,7 @@ def test_what_a_person_left_out_within_a_region_stays_in_it_when_it_is_confirmed
 
 def test_an_object_that_reaches_over_too_much_of_the_picture_waits_for_the_measuring(monkeypatch):
     case = Case()
-    monkeypatch.setattr("segmentation.core.labels.working.MOST_CROPPED_PX", 5_000)
+    monkeypatch.setattr("segmentation.core.labels.corrections.working.MOST_CROPPED_PX", 5_000)
     case.do({"op": "merge", "ids": [1, 30]})
     [row] = [row for row in case.state.changed_since(case.corrections, 0) if "gone" not in row]
     assert row["kept"] and "min_feret" not in row and row["outline"]

@@ -16,17 +16,17 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Polygon
 from PIL import Image
 
-from segmentation.core.measure.bins import bin_numbers
 from segmentation.core.measure.histograms import Bars
 from segmentation.core.measure.quantities import significant
+from segmentation.core.measure.sizes.bins import bin_numbers
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import figure
-from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
-from segmentation.core.report.embedded import EmbeddedPicture
-from segmentation.core.report.panels import Drawing
-from segmentation.core.report.pdf import marks_of
-from segmentation.core.report.picture import before_and_after, colour_numbers
-from segmentation.core.report.scalebar import free_corner, length_words, round_length
+from segmentation.core.report.figures import figure
+from segmentation.core.report.figures.charts import Distribution, Sheet, draw_histogram
+from segmentation.core.report.figures.embedded import EmbeddedPicture
+from segmentation.core.report.figures.panels import Drawing
+from segmentation.core.report.figures.pdf import marks_of
+from segmentation.core.report.figures.picture import before_and_after, colour_numbers
+from segmentation.core.report.figures.scalebar import free_corner, length_words, round_length
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import calibration_words
 from segmentation.core.sample import SampleAnalysis

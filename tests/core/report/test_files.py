@@ -16,10 +16,11 @@ from PIL import Image
 
 from segmentation.core.micrograph.contrast import display_picture
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import cells, exports
+from segmentation.core.report import exports
 from segmentation.core.report.exports import labels, particles_csv, result, viewer
 from segmentation.core.report.exports.base import FIRST
 from segmentation.core.report.files import write_all
+from segmentation.core.report.tables import cells
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks import find
 from tests.core.builders import analysis_of, make_analysis, renamed

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from segmentation.core.measure.doubts import Doubt
+from segmentation.core.measure.review.doubts import Doubt
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import in_words
-from segmentation.core.report.corrected_objects import StoredObjects
+from segmentation.core.report.corrected import in_words
+from segmentation.core.report.corrected.corrected_objects import StoredObjects
+from segmentation.core.report.corrected.quick_numbers import quick_numbers_of
 from segmentation.core.report.exports.viewer import outlines
-from segmentation.core.report.quick_numbers import quick_numbers_of
 
 from .test_corrected_objects import Case, phases
 

@@ -7,7 +7,7 @@ import pytest
 
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report.charts import Distribution, Sheet, draw_histogram
+from segmentation.core.report.figures.charts import Distribution, Sheet, draw_histogram
 from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import make_analysis
 

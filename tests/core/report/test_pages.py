@@ -16,21 +16,23 @@ import pytest
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, LOOK, NOTE, Flag
 from segmentation.core.labels.segmentation import MASKS
-from segmentation.core.measure.figure_draws import FigureDraws
 from segmentation.core.measure.quantities import Value, significant
 from segmentation.core.measure.results import FIGURES
+from segmentation.core.measure.uncertainty.figure_draws import FigureDraws
 from segmentation.core.micrograph.types import NO_SCALE, Calibration
 from segmentation.core.pipeline import measure
-from segmentation.core.report import document, exports, figure, pages, sections
-from segmentation.core.report.caption import caption_of
+from segmentation.core.report import exports
 from segmentation.core.report.context import Context
+from segmentation.core.report.documents import document, pages, sections
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports import result
 from segmentation.core.report.exports.particles_csv import as_text
 from segmentation.core.report.exports.workbooks import _summary_lines
+from segmentation.core.report.figures import figure
+from segmentation.core.report.figures.caption import caption_of
+from segmentation.core.report.figures.fonts import font_runs, with_unbroken_units
 from segmentation.core.report.files import write_all
 from segmentation.core.report.filing import Filing
-from segmentation.core.report.fonts import font_runs, with_unbroken_units
 from segmentation.core.report.method import methods_paragraph as method_of
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import CITATION, calibration_words, short_names

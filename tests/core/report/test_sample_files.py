@@ -22,22 +22,24 @@ from PIL import Image
 from segmentation.core.combine import combine
 from segmentation.core.errors import UserError
 from segmentation.core.flags import DO_NOT_USE, TWO_SCALES, WRONG, Flag, warning_texts
-from segmentation.core.measure.budget_table import ANSWERS, ends_words, uncertainty_words
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.measure.pooling import NO_PIXEL_SIZE, WHY_LEFT_OUT
 from segmentation.core.measure.quantities import Value
+from segmentation.core.measure.uncertainty.budget_table import ANSWERS, ends_words, uncertainty_words
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.network.cards import find
-from segmentation.core.report import exports, figure, pages, sections
-from segmentation.core.report.caption import caption_of
-from segmentation.core.report.charts import WARNED, Sheet
+from segmentation.core.report import exports
 from segmentation.core.report.context import Context
-from segmentation.core.report.document import WIDTH
+from segmentation.core.report.documents import pages, sections
+from segmentation.core.report.documents.document import WIDTH
 from segmentation.core.report.entries import Entry
 from segmentation.core.report.exports.result import SCHEMA, as_dict
 from segmentation.core.report.facts import acquisition_dates
+from segmentation.core.report.figures import figure
+from segmentation.core.report.figures.caption import caption_of
+from segmentation.core.report.figures.charts import WARNED, Sheet
+from segmentation.core.report.figures.images import draw_by_image, interval_sentence
 from segmentation.core.report.files import write_all
-from segmentation.core.report.images import draw_by_image, interval_sentence
 from segmentation.core.report.method import left_out_words, methods_paragraph
 from segmentation.core.report.summary import Summary
 from segmentation.core.sample import BY_USER, NOT_TO_USE, Member, SampleImage

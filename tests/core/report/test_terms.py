@@ -18,7 +18,7 @@ tomllib.loads = lambda text: read(text.replace('title = "Median"\\n', 'title = "
 from concurrent.futures import ThreadPoolExecutor
 import pypdf
 from segmentation.core.combine import combine
-from segmentation.core.report import exports, pages
+from segmentation.core.report import exports; from segmentation.core.report.documents import pages
 from segmentation.core.report.context import Context
 from segmentation.core.sample import SampleAnalysis
 from tests.core.builders import make_analysis

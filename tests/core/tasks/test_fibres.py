@@ -10,7 +10,7 @@ from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.fibres import are_crossing
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks.base import Decoded
 from tests.core.builders import micrograph_of

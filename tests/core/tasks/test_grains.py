@@ -8,7 +8,7 @@ import pytest
 from segmentation.core import pipeline, tasks
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.network import cards
 from segmentation.core.network.scale_search import View
 from tests.core.builders import micrograph_of

@@ -11,9 +11,9 @@ from segmentation.core.analysis import Analysis, AnalysisSettings
 from segmentation.core.combine import combine
 from segmentation.core.flags import DO_NOT_USE, NO_NUMBERS, Flag
 from segmentation.core.labels.segmentation import MASKS, Segmentation
-from segmentation.core.measure.budget import Conditions
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.measure.pooling import notes_on, pool
+from segmentation.core.measure.uncertainty.budget import Conditions
 from segmentation.core.micrograph.colours import CHANNEL, CHANNELS, COLOURS, FALSE_COLOURS, MANY, MAP, RAINBOW
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.likeness import LIKENESS

@@ -7,8 +7,8 @@ import pytest
 
 from segmentation.core import tasks
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.measure.pooled_fields import FieldOfView
 from segmentation.core.measure.table import Table
+from segmentation.core.measure.uncertainty.pooled_fields import FieldOfView
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.network.scale_search import View

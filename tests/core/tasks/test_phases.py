@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from segmentation.core.labels.segmentation import Provenance, Segmentation
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration, Micrograph
 from segmentation.core.network.cards import ModelCard
 from segmentation.core.network.likeness import describe, likeness_entry
 from segmentation.core.network.scale_search import View
-from segmentation.core.report.charts import Sheet
-from segmentation.core.report.panel_charts import draw_fractions
+from segmentation.core.report.figures.charts import Sheet
+from segmentation.core.report.figures.panel_charts import draw_fractions
 from segmentation.core.settings import MeasurementSettings
 from segmentation.core.tasks import phases
 from segmentation.core.tasks.base import Decoded, Measured

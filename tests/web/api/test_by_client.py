@@ -10,7 +10,7 @@ from django.test import Client as Browser
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import ControlChart, Job, MethodVersion, Sample, Signature, StaffAction
-from segmentation.services.results import methods
+from segmentation.quality.methods import services as methods
 from tests.web.views.test_growing import WAITS, grown, third, version  # noqa: F401
 
 pytestmark = pytest.mark.django_db

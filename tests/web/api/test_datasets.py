@@ -7,8 +7,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from segmentation.learning.datasets import services as datasets
 from segmentation.models import Dataset, DatasetImage
-from segmentation.services.learning import datasets
 from tests.web.api.test_jobs import basic
 from tests.web.services.test_datasets import result  # noqa: F401 (fixture)
 from tests.web.trained import make_dataset, make_model, with_own_models

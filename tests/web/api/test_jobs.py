@@ -12,8 +12,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from segmentation.api import request_bodies
 from segmentation.api.jobs import ONE_PAGE
+from segmentation.api.shared import request_bodies
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, Flag, as_json
 from segmentation.core.tasks import find
@@ -121,7 +121,7 @@ class TestStart:
     def test_a_page_is_kept_for_the_worker(self, script, monkeypatch):
         pages = []
         monkeypatch.setattr(
-            "worker.decoding.take_page", lambda path, folder, page, **how: pages.append(page) or (path, 1)
+            "worker.reading.decoding.take_page", lambda path, folder, page, **how: pages.append(page) or (path, 1)
         )
         assert send(script, page=" 3 ", headers={"Idempotency-Key": "1"}).status_code == 202
         assert send(script, page="4", headers={"Idempotency-Key": "1"}).status_code in (202, 409)

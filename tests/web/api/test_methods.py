@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.models import Job, Method, MethodVersion, Sample
-from segmentation.services.results import methods
+from segmentation.quality.methods import services as methods
 from tests.web.api.test_jobs import basic, send
 from tests.web.api.test_samples import png
 

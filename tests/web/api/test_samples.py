@@ -44,7 +44,7 @@ class TestStart:
         assert (body["settings"]["filter"], body["settings"]["border_correction"]) == (True, "weight")
 
     def test_pages_are_asked_for(self, script, monkeypatch):
-        monkeypatch.setattr("worker.decoding.take_page", lambda path, folder, page, **how: (path, 1))
+        monkeypatch.setattr("worker.reading.decoding.take_page", lambda path, folder, page, **how: (path, 1))
         answer = send(script, png(), pages=" all ").json()
         assert [image["name"] for image in answer["images"]] == ["a.png"] and Micrograph.objects.filter(
             pages="all"

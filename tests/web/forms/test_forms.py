@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.stated import StatedScale
+from segmentation.core.micrograph.calibration.stated import StatedScale
+from segmentation.core.micrograph.calibration.width import width_text
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.micrograph.width import width_text
 from segmentation.core.tasks import every
 from segmentation.forms.samples import ScaleForm, parse_pixel_size
 from segmentation.forms.settings import SettingsForm

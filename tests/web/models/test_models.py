@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.management import call_command
 from django.utils import timezone
 
-from segmentation.core.pace import FIXED_MEGAPIXELS
+from segmentation.core.stages.pace import FIXED_MEGAPIXELS
 from segmentation.models import REQUEUE_FIELDS, Job, Micrograph, Superseded, WorkerProcess, upload_path
 
 pytestmark = pytest.mark.django_db

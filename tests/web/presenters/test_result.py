@@ -11,7 +11,7 @@ from django.utils.html import escape
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS, Value
 from segmentation.core.measure.results import Statistics
 from segmentation.core.network import cards
@@ -19,10 +19,10 @@ from segmentation.core.report.entries import Entry
 from segmentation.core.stored import StoredResult
 from segmentation.core.tasks import every, find
 from segmentation.models import Job, Micrograph
-from segmentation.presenters.charts import ChartedSummary
 from segmentation.presenters.choices import Choices
 from segmentation.presenters.comparison import main_entries
 from segmentation.presenters.differences import difference_of, differences
+from segmentation.presenters.drawings import ChartedSummary
 from segmentation.presenters.provenance import shown_settings
 from segmentation.presenters.result import Result
 from segmentation.presenters.stored import count_words, headline, numbers_of

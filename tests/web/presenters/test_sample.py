@@ -12,7 +12,7 @@ from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks.base import Curve
 from segmentation.models import Job, Sample
-from segmentation.presenters.charts import rebin_to_common_edges
+from segmentation.presenters.drawings import rebin_to_common_edges
 from segmentation.presenters.sample import PooledResult
 from tests.web.finished import SUMMARY, words
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
 from segmentation.core.flags import DO_NOT_USE, Flag, as_json
-from segmentation.core.micrograph.sources import Source
-from segmentation.core.quality.charts import TESTS
-from segmentation.core.quality.control import ChartPlan
+from segmentation.core.micrograph.calibration.sources import Source
+from segmentation.core.quality.control_chart import ChartPlan
+from segmentation.core.quality.control_limits import TESTS
 from segmentation.core.quality.method import MethodDescription
 from segmentation.models import (
     ChartPoint,
@@ -28,8 +28,10 @@ from segmentation.models import (
     StaffAction,
     Webhook,
 )
+from segmentation.quality.control_charts import points as control
+from segmentation.quality.control_charts import services as charts
+from segmentation.quality.limits import services as judging
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import charts, control, judging
 from tests.web.finished import SUMMARY
 from tests.web.views.test_judging import measured
 from tests.web.views.test_references import MATERIAL
@@ -253,7 +255,7 @@ def test_what_no_chart_is(plan):
 
 def test_worker_writes_it_in_the_summary(chart, result, make_job, version, alice):
     from tests.core.builders import make_analysis
-    from worker.results import summarise, with_method
+    from worker.analysis.results import summarise, with_method
 
     for number in range(20):
         result(number, 182 + NOISE[number])

@@ -12,11 +12,11 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.learning.datasets import services as datasets
+from segmentation.learning.datasets.services import default_group_of, unique_name
 from segmentation.models import Dataset, DatasetImage, Edit, Job, Sample, Segmentation
 from segmentation.services.ground.callers import check_may_train
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning import datasets
-from segmentation.services.learning.datasets import default_group_of, unique_name
 from tests.core.builders import segmentation_of
 from tests.web.finished import SUMMARY, summary
 

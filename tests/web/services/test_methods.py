@@ -11,8 +11,9 @@ from django.db import IntegrityError, transaction
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.quality.method import checksum_of
 from segmentation.models import Job, Method, MethodVersion, StaffAction
+from segmentation.quality.methods import services as methods
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import methods, signing
+from segmentation.services.results.corrections import signing
 from tests.web.finished import summary
 
 pytestmark = pytest.mark.django_db

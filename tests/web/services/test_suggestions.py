@@ -8,9 +8,9 @@ import pytest
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 
+from segmentation.learning.datasets.suggestions import suggestions
 from segmentation.models import Artifact
 from segmentation.services.ground import tables
-from segmentation.services.learning.suggestions import suggestions
 from tests.web.finished import SUMMARY
 from tests.web.trained import add_image, make_dataset
 

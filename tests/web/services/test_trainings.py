@@ -8,10 +8,11 @@ from django.contrib.auth.models import AnonymousUser, Permission
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network import cards
 from segmentation.core.network.cards import UnknownModel
+from segmentation.learning.datasets.services import change_dataset, remove_image
+from segmentation.learning.trainings import services as trainings
+from segmentation.learning.trainings import trained
 from segmentation.models import Dataset, ModelDefault, Training
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.learning import trained, trainings
-from segmentation.services.learning.datasets import change_dataset, remove_image
 from segmentation.services.results import models_offered
 from segmentation.services.results.reruns import rerun_results, reruns_with, results_to_rerun
 from tests.web.finished import SUMMARY

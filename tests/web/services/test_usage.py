@@ -15,11 +15,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.learning.datasets import services as datasets
 from segmentation.models import Arrival, Dataset, Micrograph, Quota
 from segmentation.services.ground.limits import quota_of
 from segmentation.services.ground.refusal import Refused
 from segmentation.services.ground.stored import stored_bytes
-from segmentation.services.learning import datasets
 from segmentation.services.results import jobs, uploads
 from segmentation.services.results.jobs import make_ready, start_without_scale
 from segmentation.services.results.usage import spent_by, usage

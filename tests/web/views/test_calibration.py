@@ -17,15 +17,15 @@ from PIL import Image
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import Flag, as_json
-from segmentation.core.micrograph.readings import scale_of
-from segmentation.core.micrograph.sources import Source
-from segmentation.core.micrograph.stated import LONG_LINE, NO_LENGTH, NO_LINE, SHORT_LINE, StatedScale
+from segmentation.core.micrograph.calibration.sources import Source
+from segmentation.core.micrograph.calibration.stated import LONG_LINE, NO_LENGTH, NO_LINE, SHORT_LINE, StatedScale
+from segmentation.core.micrograph.scale_bar.readings import scale_of
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import NOT_GIVEN, doubt_line
 from segmentation.models import Job, Micrograph, Sample
 from segmentation.services.ground.requested import with_site_uncertainty
-from segmentation.views.calibration import acquisition_facts
-from segmentation.views.reruns import NO_WIDTH
+from segmentation.views.job.calibration import acquisition_facts
+from segmentation.views.job.reruns import NO_WIDTH
 from tests.conftest import as_file
 from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, words
 

@@ -7,11 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from segmentation.core.quality.charts import TESTS
-from segmentation.core.quality.control import ChartPlan
+from segmentation.core.quality.control_chart import ChartPlan
+from segmentation.core.quality.control_limits import TESTS
 from segmentation.models import ChartPoint, ControlChart
-from segmentation.presenters.control import ChartView
-from segmentation.services.results import charts
+from segmentation.quality.control_charts import services as charts
+from segmentation.quality.control_charts.words import ChartView
 from tests.web import finished
 from tests.web.finished import words
 from tests.web.services.test_charts import NOISE, chart, group, points_of, result, version  # noqa: F401

@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.learning.datasets import services as datasets
 from segmentation.models import Dataset, DatasetImage, Job, Sample
-from segmentation.services.learning import datasets
 from tests.web.finished import FILES, summary, words
 from tests.web.services.test_datasets import result  # noqa: F401 (fixture)
 

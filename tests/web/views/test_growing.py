@@ -11,12 +11,13 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.stopping import departures_of
 from segmentation.models import Job, Method, MethodVersion, Sample, StaffAction
 from segmentation.services.ground.refusal import Refused
-from segmentation.services.results import edits, growing, jobs, samples
+from segmentation.services.results import growing, jobs, samples
+from segmentation.services.results.corrections import edits
 from tests.conftest import picture
 from tests.web.api.test_jobs import basic
 from tests.web.finished import visible

@@ -12,13 +12,13 @@ import pytest
 from django.core.files.base import ContentFile
 
 from segmentation.core import tasks
-from segmentation.core.measure import bins
-from segmentation.core.measure.fitting import density, log_normal
+from segmentation.core.measure.sizes import bins
+from segmentation.core.measure.sizes.fitting import density, log_normal
 from segmentation.models import Job
 from segmentation.presenters import histogram as presented
 from segmentation.presenters.histogram import NO_RANGE, NOT_A_NUMBER, TOO_MANY, TOO_WIDE, histogram_content
 from segmentation.services.ground import tables
-from segmentation.views.histogram import StoredObjects
+from segmentation.views.job.histogram import StoredObjects
 from tests.web.finished import SUMMARY, VISITOR, visit
 
 pytestmark = pytest.mark.django_db

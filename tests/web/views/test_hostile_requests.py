@@ -117,7 +117,7 @@ class TestJson:
     def test_trouble_of_the_machine(self, monkeypatch, make_job, client, problem, status, message):
         broken = Mock(side_effect=problem)
         monkeypatch.setattr("segmentation.models.Job.position", broken)
-        monkeypatch.setattr("segmentation.views.jobs.job_page", broken)
+        monkeypatch.setattr("segmentation.views.job.jobs.job_page", broken)
         job = make_job()
         response = client.get(f"/api/v1/jobs/{job.pk}")
         assert response.status_code == status and message in response.json()["error"]

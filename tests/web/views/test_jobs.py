@@ -12,16 +12,16 @@ from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.flags import DO_NOT_USE, TILTED, Flag, as_json
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.measure.quantities import NUMBERS
-from segmentation.core.micrograph.readings import CUT_OFF
+from segmentation.core.micrograph.scale_bar.readings import CUT_OFF
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.tasks.judgement import NONE_FOUND
 from segmentation.models import Job, Micrograph, Segmentation, Superseded
 from segmentation.presenters.choices import SettingButton
 from segmentation.presenters.listing import UNREADABLE
 from segmentation.presenters.result import Result
-from segmentation.views.job_status import SOON
+from segmentation.views.job.job_status import SOON
 from tests.web.finished import FILES, SUMMARY, VISITOR, ZEISS, summary, templates, words
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from segmentation.core.analysis import AnalysisSettings
 from segmentation.core.network.cards import UnknownModel
 from segmentation.core.quality.method import checksum_of
 from segmentation.models import Job, Laboratory, Method, MethodVersion, Sample
-from segmentation.services.results import methods
+from segmentation.quality.methods import services as methods
 from tests.conftest import picture
 from tests.web.api.test_jobs import basic
 from tests.web.finished import summary, visible, words

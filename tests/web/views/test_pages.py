@@ -17,13 +17,13 @@ from django.utils.html import escape
 from PIL import Image
 
 from segmentation.core import tasks
-from segmentation.core.measure.filters import Reason
+from segmentation.core.measure.objects.filters import Reason
 from segmentation.core.measure.quantities import number, significant
 from segmentation.core.network import cards
 from segmentation.core.network.card_entries import FIGURES, FRACTIONS, Score
-from segmentation.core.pace import time_words
-from segmentation.core.report.picture import captioned_webp
+from segmentation.core.report.figures.picture import captioned_webp
 from segmentation.core.report.wording import per_cent
+from segmentation.core.stages.pace import time_words
 from segmentation.http.errors import bad_request
 from segmentation.models import Job
 from segmentation.services.results.uploads import example_sha256

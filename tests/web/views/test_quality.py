@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import Group, Permission
 
-from segmentation.core.quality.control import ChartPlan
+from segmentation.core.quality.control_chart import ChartPlan
 from segmentation.models import Laboratory, MethodVersion, Reference
-from segmentation.services.results import charts, methods
+from segmentation.quality.control_charts import services as charts
+from segmentation.quality.methods import services as methods
 from tests.web.finished import visible, words
 
 from .test_references import MATERIAL

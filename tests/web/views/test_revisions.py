@@ -11,11 +11,11 @@ from django.test import Client
 from django.utils import timezone
 
 from segmentation.core.analysis import AnalysisSettings
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.micrograph.types import Calibration
 from segmentation.core.report.wording import capital
 from segmentation.models import Job
-from segmentation.views.revisions import revisions, setting_changes
+from segmentation.views.job.revisions import revisions, setting_changes
 from tests.web.finished import FILES, SUMMARY, ZEISS, summary, visit, words
 
 pytestmark = pytest.mark.django_db

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from segmentation.core.flags import Flag, as_json
 from segmentation.core.measure.results import NO_PIXEL_SIZE
-from segmentation.core.micrograph.readings import CUT_OFF
+from segmentation.core.micrograph.scale_bar.readings import CUT_OFF
 from segmentation.forms.samples import NO_PIXEL
 from segmentation.models import Job, Micrograph, Sample, SampleArtifact, SideFile, WorkerProcess
 from segmentation.presenters.progress import Progress

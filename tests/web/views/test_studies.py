@@ -10,11 +10,11 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 
 from segmentation.core.analysis import AnalysisSettings, MethodUsed
-from segmentation.core.micrograph.sources import Source
+from segmentation.core.micrograph.calibration.sources import Source
 from segmentation.core.quality.method import MethodDescription
 from segmentation.core.quality.study_report import study_as_dict, study_of
 from segmentation.models import Job, Method, MethodVersion, Micrograph, StaffAction, Study
-from segmentation.services.results import studies
+from segmentation.quality.studies import services as studies
 from tests.web.api.test_jobs import basic
 from tests.web.finished import summary, visible
 

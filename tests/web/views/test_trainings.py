@@ -10,8 +10,8 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from segmentation.core.analysis import AnalysisSettings
+from segmentation.learning.trainings import services as trainings
 from segmentation.models import Job, ModelDefault, Training
-from segmentation.services.learning import trainings
 from tests.web.finished import SUMMARY, visible, words
 from tests.web.trained import COMPOSED, make_dataset, make_model, make_training, outcome
 

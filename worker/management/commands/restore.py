@@ -12,8 +12,8 @@ from django.core.management import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from segmentation.services.ground.refusal import Refused
-from worker import data_directory
 from worker.backup import restore_backup
+from worker.processes import data_directory
 
 
 class Command(BaseCommand):

@@ -31,11 +31,11 @@ from segmentation.services.ground.queue import TRAINING, WORK_KINDS
 from segmentation.services.ground.space import make_reserve
 from segmentation.services.upkeep import upkeep as upkeep_service
 from segmentation.static_files import collect
-from worker import data_directory
+from worker.processes import data_directory
+from worker.processes.server import address, listen
+from worker.processes.supervise import COMMAND as WORKER
+from worker.processes.supervise import Supervisor
 from worker.scratch import sweep
-from worker.server import address, listen
-from worker.supervise import COMMAND as WORKER
-from worker.supervise import Supervisor
 
 logger = logging.getLogger("worker.up")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..hulls import cross
+from ..pixels.hulls import cross
 from .contours import Contours
 from .rims import Rims
 

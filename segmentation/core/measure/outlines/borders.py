@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...labels.bands import rows_and_columns
-from ..hulls import cross
-from ..runs import around, first_of_each
+from ..pixels.hulls import cross
+from ..pixels.runs import around, first_of_each
 
 # The four directions of an edge: along +x, +y, -x, -y (y points down). The object is always on the right-hand side.
 STEPS = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])

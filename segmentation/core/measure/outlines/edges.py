@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
-from ..hulls import feret_diameters, find_hulls
-from ..runs import find_runs
+from ..pixels.hulls import feret_diameters, find_hulls
+from ..pixels.runs import find_runs
 from .borders import Ints, Points, find_pixel_borders
 from .contours import Contours, along_rings, contours, smoothed, stored_shifts
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..hulls import hull_areas
+from ..pixels.hulls import hull_areas
 from .arcs import arcs_of
 from .completion import GOOD_PX, GOOD_SHARE, LEAST_COVERED, LEAST_POINTS, MOST_GROUND, inside_of, is_good
 from .fits import Fits, fitted

@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ..hulls import Hulls, convex_hulls, cross
+from ..pixels.hulls import Hulls, convex_hulls, cross
 from .borders import Ints, Points, find_pixel_borders
 from .contours import EDGE_SHIFTS, Contours, along_rings, contours, moved, typical_shift
 

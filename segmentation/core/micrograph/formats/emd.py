@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
     """The function `read` of the Format; it imports the reader only when it is called."""
-    from ..emd import read_emd
+    from ..readers.emd import read_emd
 
     return read_emd(path, max_pixels, page)
 
@@ -25,7 +25,7 @@ FORMATS = (
         (b"\x89HDF\r\n\x1a\n",),
         read,
         title="EMD (Velox, Berkeley)",
-        imports=("segmentation.core.micrograph.emd", "h5py"),
+        imports=("segmentation.core.micrograph.readers.emd", "h5py"),
         place=60,
     ),
 )

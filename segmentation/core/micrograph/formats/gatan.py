@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
     """The function `read` of the Format; it imports the reader only when it is called."""
-    from ..gatan import read_gatan
+    from ..readers.gatan import read_gatan
 
     return read_gatan(path, max_pixels, page)
 
@@ -26,7 +26,7 @@ FORMATS = tuple(
         tuple({0: bytes((0, 0, 0, version)), order_offset: bytes((0, 0, 0, order))} for order in (0, 1)),
         read,
         title=f"Gatan DM{version}",
-        imports=("segmentation.core.micrograph.gatan",),
+        imports=("segmentation.core.micrograph.readers.gatan",),
         place=20 + version,
     )
     for version, order_offset in ((3, 8), (4, 12))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
     """The function `read` of the Format; it imports the reader only when it is called."""
-    from ..mrc import read_mrc
+    from ..readers.mrc import read_mrc
 
     return read_mrc(path, max_pixels, page)
 
@@ -24,7 +24,7 @@ FORMATS = (
         (".mrc", ".map", ".st"),
         ({208: b"MAP "},),
         read,
-        imports=("segmentation.core.micrograph.mrc",),
+        imports=("segmentation.core.micrograph.readers.mrc",),
         place=50,
     ),
 )

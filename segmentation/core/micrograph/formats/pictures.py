@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def read(name: str, path: Path, max_pixels: int, page: int) -> Decoded:
     """The function `read` of the Format; it imports the reader only when it is called."""
-    from ..picture import read_picture
+    from ..readers.picture import read_picture
 
     return read_picture(path, name, max_pixels)
 
@@ -31,7 +31,7 @@ FORMATS = tuple(
         suffixes,
         (magic,),
         partial(read, name),
-        imports=("segmentation.core.micrograph.picture",),
+        imports=("segmentation.core.micrograph.readers.picture",),
         place=10 + place,
         end=end,
         is_picture=True,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
     """The function `read` of the Format; it imports the reader only when it is called."""
-    from ..ser import read_ser
+    from ..readers.ser import read_ser
 
     return read_ser(path, max_pixels, page)
 
@@ -24,7 +24,7 @@ FORMATS = (
         (".ser",),
         (b"II\x97\x01",),
         read,
-        imports=("segmentation.core.micrograph.ser",),
+        imports=("segmentation.core.micrograph.readers.ser",),
         place=40,
     ),
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def read(path: Path, max_pixels: int, page: int) -> Decoded:
     """The function `read` of the Format; it imports the reader only when it is called."""
-    from ..tiff import read_tiff
+    from ..readers.tiff import read_tiff
 
     return read_tiff(path, max_pixels, page)
 
@@ -26,7 +26,7 @@ FORMATS = (
         (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
         read,
         title="TIFF (8, 16 and 32 bit)",
-        imports=("segmentation.core.micrograph.tiff",),
+        imports=("segmentation.core.micrograph.readers.tiff",),
         place=0,
         end=end_of_tiff,
     ),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from ..crosscheck import contradict, crosscheck
+from ..calibration.crosscheck import contradict, crosscheck
 from . import cameras, emi, fei, fibics, hitachi, imagej, jeol, ome, page, sis, tescan, velox, zeiss
 from .facts import Facts, Tags
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 from xml.etree import ElementTree
 
-from ..sources import Source
+from ..calibration.sources import Source
 from .units import SQRT3, plausible_pixel
 
 ION_COLUMN = 52.0  # degrees between the columns of Thermo's microscopes with two beams

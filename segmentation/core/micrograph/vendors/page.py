@@ -7,7 +7,7 @@ import json
 from math import isfinite
 from typing import Any
 
-from ..sources import Source
+from ..calibration.sources import Source
 from .facts import MARKS, Facts, Tags, metadata_of, pixel_count, text_of
 
 DESCRIPTION = 270

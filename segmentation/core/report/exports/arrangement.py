@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...measure.bins import Floats, auto_edges, histogram
 from ...measure.quantities import nanometre_in, significant
+from ...measure.sizes.bins import Floats, auto_edges, histogram
 from ..wording import one_line
 from .base import Export
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ...measure.results import Pairs
     from ..context import Context
-    from ..panels import Drawing
+    from ..figures.panels import Drawing
 
 INCHES = (10.0, 7.4)
 # Positions and sizes as shares of the sheet: of the picture with coloured objects, then boxes (left, bottom, width,
@@ -32,8 +32,8 @@ SHAPES_BOX, ROD_BOXES = (0.12, 0.07, 0.34, 0.17), ((0.56, 0.07, 0.19, 0.17), (0.
 
 
 def _write(context: Context, path: Path) -> None:
-    from .. import figure
-    from ..charts import Sheet
+    from ..figures import figure
+    from ..figures.charts import Sheet
 
     drawing = context.drawing
     statistics = drawing.sample.pooled
@@ -69,8 +69,8 @@ def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    from ..charts import sheet_of
-    from ..panels import add_scale_bar, show_picture
+    from ..figures.charts import sheet_of
+    from ..figures.panels import add_scale_bar, show_picture
 
     table = drawing.analysis.table
     unit = _unit(drawing)
@@ -93,7 +93,7 @@ def draw_map(ax: Axes, colour_axes: Axes, drawing: Drawing) -> None:
 def draw_distances(ax: Axes, drawing: Drawing) -> None:
     """Draw a histogram of the distances to the nearest neighbour, with their mean and the mean at
     random."""
-    from ..charts import INK, MEAN, draw_bars, label_axes, set_title
+    from ..figures.charts import INK, MEAN, draw_bars, label_axes, set_title
 
     table, unit = drawing.analysis.table, _unit(drawing)
     factor = nanometre_in(unit)
@@ -113,7 +113,7 @@ def draw_distances(ax: Axes, drawing: Drawing) -> None:
 
 def draw_pairs(ax: Axes, pairs: Pairs, unit: str) -> None:
     """Draw the pair correlation and the range in which 95 % of random placements lie."""
-    from ..charts import FAINT, INK, MEDIAN, label_axes, set_title
+    from ..figures.charts import FAINT, INK, MEDIAN, label_axes, set_title
 
     sheet = label_axes(ax, f"Distance between centres ({unit})", "Pair correlation g")
     set_title(ax, "Neighbours against chance: 1 is as many as by chance")
@@ -128,7 +128,7 @@ def draw_pairs(ax: Axes, pairs: Pairs, unit: str) -> None:
 
 def draw_shapes(ax: Axes, drawing: Drawing) -> None:
     """Draw the share of each class of shape, with its 95 % interval."""
-    from ..charts import BAR, INK, label_axes, set_title
+    from ..figures.charts import BAR, INK, label_axes, set_title
 
     assert drawing.sample.pooled
     classes = drawing.sample.pooled.shape_classes
@@ -147,7 +147,7 @@ def draw_shapes(ax: Axes, drawing: Drawing) -> None:
 def draw_rods(ax: Axes, drawing: Drawing, side: str) -> None:
     """Draw a histogram of the rods' lengths or widths (side: "length" or "width"); few rods are
     listed."""
-    from ..charts import draw_bars, label_axes, set_title
+    from ..figures.charts import draw_bars, label_axes, set_title
 
     table, unit = drawing.analysis.table, _unit(drawing)
     sizes = np.sort(nanometre_in(unit) * table.length(side)[table.kept & (table["shape"] == "rod")])

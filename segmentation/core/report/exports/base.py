@@ -54,7 +54,7 @@ class Export:
     image_classes: the line for an image if the kind of analysis has classes of pixels. In all these
     texts {thing}, {things} and {Things} are the word for an object, and {table} is the name of the
     task's table; `with_words` lists the other {words}.
-    panel: the panel of the figure (core.report.panels) that the file shows; kinds of analysis
+    panel: the panel of the figure (core.report.figures.panels) that the file shows; kinds of analysis
     without this panel do not have the file.
     granulometry: whether only kinds of analysis with the form of OECD TG 125 have the file.
     judged: whether only results with a specification have the file.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _write(context: Context, path: Path) -> None:
-    from ..conformity_page import write_page
+    from ..documents.conformity_page import write_page
 
     write_page(context, path)
 

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 def _write_report(context: Context, path: Path, annex: bool = False) -> None:
-    from ..pages import write_report
+    from ..documents.pages import write_report
 
     write_report(context, path, annex=annex)
 
 
 def _write_form(context: Context, path: Path) -> None:
-    from ..guideline import as_dict, form_of
+    from ..documents.guideline import as_dict, form_of
 
     form = form_of(context.sample.in_readable_unit(), context.filing, context.signatures)
     write_json(as_dict(form), path, indent=2)
 
 
 def _write_record(context: Context, path: Path) -> None:
-    from ..endpoint import record
+    from ..documents.endpoint import record
 
     write_json(json_value(record(context.sample, context.filing)), path, indent=2)
 

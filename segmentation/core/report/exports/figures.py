@@ -27,7 +27,7 @@ def figure_named(name: str) -> Export | None:
 
 
 def _write_figure(context: Context, path: Path) -> None:
-    from .. import figure
+    from ..figures import figure
 
     options = options_in_name(path.name)
     figure.write(figure.draw(context.sample, context.drawing, options) if options else context.figure, path)
@@ -40,7 +40,7 @@ def _write_compressed(context: Context, path: Path) -> None:
 
 
 def _write_texts(context: Context, path: Path) -> None:
-    from ..caption import caption_of
+    from ..figures.caption import caption_of
     from ..method import methods_paragraph
 
     path.write_text(f"{caption_of(context.sample)}\n\n{methods_paragraph(context.sample)}\n", "utf-8")

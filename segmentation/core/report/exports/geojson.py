@@ -12,7 +12,7 @@ from typing import Any
 
 from ... import tasks
 from ...analysis import Analysis, ExportedObjects
-from ...measure.descriptors import measures_of
+from ...measure.shape.descriptors import measures_of
 from ...measure.table import column_name
 from ..outlines import NO_WHOLES, Points, Polygon
 from ..wording import version, write_json

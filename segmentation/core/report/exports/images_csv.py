@@ -10,8 +10,8 @@ from typing import Any
 
 from ...measure.quantities import OF, number
 from ...sample import Member, SampleAnalysis
-from ..cells import csv_text, name_cell, with_byte_order_mark
-from ..images_table import contents_of_intervals
+from ..tables.cells import csv_text, name_cell, with_byte_order_mark
+from ..tables.images_table import contents_of_intervals
 from ..wording import version
 from .base import Export
 from .particles_csv import as_decimal

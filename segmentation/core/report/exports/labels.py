@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ... import tasks
 from ...analysis import Analysis, ExportedObjects
-from ..picture import boundary_mask
+from ..figures.picture import boundary_mask
 from ..wording import version
 from .base import Export
 

@@ -25,9 +25,9 @@ from ...flags import warning_texts
 from ...measure.quantities import OF
 from ...measure.table import Table
 from ...sample import SampleAnalysis
-from ..cells import comment_text, csv_text, name_cell, with_byte_order_mark
 from ..entries import Entry, known_number, quantity_entries
 from ..facts import edge_of
+from ..tables.cells import comment_text, csv_text, name_cell, with_byte_order_mark
 from ..wording import WHOLE_AND_CUT, imported_words, version
 from .base import FIRST, Export
 

@@ -18,7 +18,7 @@ from segmentation import __version__
 
 from ... import flags, tasks
 from ...analysis import Analysis
-from ...measure.filters import by_reason
+from ...measure.objects.filters import by_reason
 from ...measure.quantities import Value
 from ...sample import AnalysisRecord, SampleAnalysis, SampleImage
 from .. import facts

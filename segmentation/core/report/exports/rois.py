@@ -14,8 +14,8 @@ import numpy as np
 
 from ...analysis import Analysis, ExportedObjects
 from ...archive import write_zip
+from ..figures.picture import COUNTED_COLOUR, LEFT_OUT_COLOUR
 from ..outlines import NO_WHOLES, Points, Polygon
-from ..picture import COUNTED_COLOUR, LEFT_OUT_COLOUR
 from ..wording import version
 from .base import Export
 

@@ -17,17 +17,16 @@ from ... import tasks
 from ...analysis import Analysis, ExportedObjects
 from ...archive import write_zip
 from ...labels.bands import numbered
-from ...measure.contacts import longest_contacts
-from ...measure.descriptors import DESCRIPTORS, measures_of
-from ...measure.doubts import DOUBT
-from ...measure.filters import Reason
+from ...measure.objects.filters import Reason
 from ...measure.outlines.borders import find_pixel_borders
 from ...measure.outlines.polygons import Shifts
-from ...measure.similarity import CONTACT
+from ...measure.pixels.contacts import longest_contacts
+from ...measure.review.doubts import DOUBT
+from ...measure.review.similarity import CONTACT
+from ...measure.shape.descriptors import DESCRIPTORS, measures_of
 from ...micrograph.contrast import display_picture, preview
 from ...remembered import calculated_once
-from ..outlines import Points, smooth_outlines, smooth_rings, thin_outline, whole_outlines
-from ..picture import (
+from ..figures.picture import (
     NO_COLOUR,
     PALETTE,
     colours_by_direction,
@@ -36,13 +35,14 @@ from ..picture import (
     with_coloured_objects,
     with_rims,
 )
+from ..outlines import Points, smooth_outlines, smooth_rings, thin_outline, whole_outlines
 from ..wording import write_json
 from .base import FIGURE, FIRST, Export
 
 if TYPE_CHECKING:
     from ...labels.segmentation import Segmentation
     from ...micrograph.types import Micrograph
-    from ..panels import Drawing
+    from ..figures.panels import Drawing
 
 PICTURE, TILES = "image.webp", "tiles.zip"  # names of the files of a micrograph
 THUMBNAIL_FILE = "thumbnail.webp"
@@ -165,8 +165,8 @@ def _cuts(segmentation: Segmentation, object_ids: set[int], nm_per_pixel: float 
 def _piece_sizes(segmentation: Segmentation, nm_per_pixel: float | None) -> dict[int, list[float | None]]:
     """For each cut of a probability of DOUBT or more: its index among all cuts -> the sizes of the
     pieces that it makes."""
-    from ...measure.cut_out_tables import table_and_part_counts
-    from ...measure.possible_pieces import pieces_of
+    from ...measure.review.possible_pieces import pieces_of
+    from ...measure.shape.cut_out_tables import table_and_part_counts
 
     likely_places = [place for place, cut in enumerate(segmentation.cuts) if cut.probability >= DOUBT]
     pieces = pieces_of(segmentation.dense, segmentation.cuts, likely_places, Shifts.of(segmentation.maps))
@@ -305,8 +305,8 @@ def thumbnail(analysis: Analysis, longest: int = THUMBNAIL_PX) -> bytes:
 
 def page_outlines(context: Any) -> dict[str, Any]:
     """The `outlines` of a result with the words of its page. context: a `context.Context`."""
-    from ..in_words import with_page_words
-    from ..quick_numbers import quick_numbers_of
+    from ..corrected.in_words import with_page_words
+    from ..corrected.quick_numbers import quick_numbers_of
 
     content = outlines(context.analysis, context.drawing)
     return with_page_words(content, quick_numbers_of(context.analysis, content, OBJECTS), OBJECTS, MOST_DOUBTS)

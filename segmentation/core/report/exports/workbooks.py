@@ -1,7 +1,7 @@
 """The exports `particles.xlsx` of an image and `sample.xlsx` of a sample.
 
 Their sheets have a summary, the counted objects, the left out objects, and all details.
-`report/sheets.py` writes the cells; `report/detail_lines.py` has the lines of the sheet "Details".
+`report/tables/sheets.py` writes the cells; `report/tables/detail_lines.py` has the lines of the sheet "Details".
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ...measure.quantities import COLUMNS, OF, Unit, nanometre_in, number, quantity_of_column
 from ...measure.table import Table
-from ..detail_lines import HEAD, WIDTHS, detail_lines
 from ..filing import UNFILED, Filing
-from ..images_table import columns_of_images, contents_of_intervals
-from ..sheets import DETAIL_DIGITS, Cells, add_sheet, rounded_cell, workbook
 from ..summary import Summary
+from ..tables.detail_lines import HEAD, WIDTHS, detail_lines
+from ..tables.images_table import columns_of_images, contents_of_intervals
+from ..tables.sheets import DETAIL_DIGITS, Cells, add_sheet, rounded_cell, workbook
 from ..wording import agreement_words, calibration_words, in_per_cent, sample_scale
 from .base import Export
 
@@ -89,7 +89,7 @@ def _chart_content(sample: SampleAnalysis) -> tuple[Any, ...]:
     a sample, or a curve of the kind of analysis such as the thickness of a layer. There are no
     columns if the result has none of these.
     """
-    from ..charts import Distribution
+    from ..figures.charts import Distribution
 
     sizes, entries = Distribution.of(sample), Summary.of(sample).known_quantities
     if sizes is not None and sizes.bars is not None and not sizes.has_few_sizes:

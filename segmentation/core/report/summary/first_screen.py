@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...flags import Flag, beside_numbers, ranked
-from ...measure.budget_table import ends_words, uncertainty_words
-from ...measure.filters import BY_OTHERS, Reason
+from ...measure.objects.filters import BY_OTHERS, Reason
 from ...measure.quantities import MEDIAN_TERM, NUMBERS, OF, significant
+from ...measure.uncertainty.budget_table import ends_words, uncertainty_words
 from ...micrograph.types import LEAST_UNCERTAINTY, NO_SCALE
 from ..entries import Entry, LeftOut, is_special, known_number, quantity_entries
 from ..wording import WHOLE_AND_CUT, per_cent, verdict_words

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...measure.fitting import FEWEST_SIZES, fit_words
 from ...measure.quantities import COLUMNS, MEDIAN_TERM, NUMBERS, Value, significant
 from ...measure.results import FIGURES
+from ...measure.sizes.fitting import FEWEST_SIZES, fit_words
 from ..entries import Entry, Line, arrangement_entries, group_entries, rod_entries, shape_entries
 from .numbers import Numbers
 

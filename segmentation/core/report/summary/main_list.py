@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ...measure.bins import LEAST_SIZES
-from ...measure.fitting import FEWEST_SIZES
 from ...measure.quantities import NUMBERS, OF, Value
+from ...measure.sizes.bins import LEAST_SIZES
+from ...measure.sizes.fitting import FEWEST_SIZES
 from ..entries import Entry, known_number
 from ..wording import capital, with_doubtful_words
 from .first_screen import FirstScreen

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from ...flags import opening_words
-from ...measure.bins import FEWEST_IN_HISTOGRAM
-from ...measure.distribution import FEWEST_IMAGES
-from ...measure.filters import MEASURANDS
-from ...measure.fraction_outlines import fraction_words
+from ...measure.nano.fraction_outlines import fraction_words
+from ...measure.objects.filters import MEASURANDS
 from ...measure.quantities import COUNTING, Quantity, Value
 from ...measure.results import BY_IMAGE, NAMES_IN_BUDGET, Nano, Statistics
+from ...measure.sizes.bins import FEWEST_IN_HISTOGRAM
+from ...measure.sizes.distribution import FEWEST_IMAGES
 from ...micrograph.types import LEAST_UNCERTAINTY
 from ..entries import Entry, known_column, known_number
 from ..wording import counted_from

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from math import hypot
 from typing import Any
 
-from ...measure.bins import LEAST_JUDGED
-from ...measure.budget_table import NO_INTERVAL, answers_of, lines, uncertainty_name, uncertainty_words
-from ...measure.convergence import FEASIBLE_IMAGES, more_images_words, scale_words
-from ...measure.figure_draws import Z95
 from ...measure.quantities import MEDIAN_TERM
+from ...measure.sizes.bins import LEAST_JUDGED
+from ...measure.uncertainty.budget_table import NO_INTERVAL, answers_of, lines, uncertainty_name, uncertainty_words
+from ...measure.uncertainty.convergence import FEASIBLE_IMAGES, more_images_words, scale_words
+from ...measure.uncertainty.figure_draws import Z95
 from ..entries import BudgetTable
 from ..wording import capital, per_cent, uncapital
 from .first_screen import FirstScreen

@@ -16,7 +16,7 @@ import torch
 
 from ....core.network.runtime import Runtime
 from ....core.network.with_torch import dtype_of
-from ....core.pace import time_left
+from ....core.stages.pace import time_left
 from ...training import runs
 from ...training.contract import Field, Picture, Say
 from ...training.files import write_picture, write_whole

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ....core.masks.truth import LABEL_KINDS, BadDataset, files_in, grouping, image_suffixes, load_image, load_labels
 from ....core.micrograph.contrast import clip_outliers
-from ....core.micrograph.databar import first_bar_row
+from ....core.micrograph.scale_bar.databar import first_bar_row
 from ....core.network.resample import resize
-from ....core.truth import LABEL_KINDS, BadDataset, files_in, grouping, image_suffixes, load_image, load_labels
 from ...training.contract import Field, Labels, Picture, Rng
 from ...training.data import validation_groups
 from ...training.settings import refuse_evaluation_data

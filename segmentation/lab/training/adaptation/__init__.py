@@ -28,12 +28,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ....core import planning
-from ....core.learning import ImageChange, Step, TrainingSummary
+from ....core.learning import planning
+from ....core.learning.training_summary import ImageChange, Step, TrainingSummary
+from ....core.masks.truth import Pair
 from ....core.network.cards import ModelCard, read_card
 from ....core.network.likeness import LIKENESS, OWN_IMAGES, describe, likeness_entry
 from ....core.network.runtime import unload
-from ....core.truth import Pair
 from .. import blend, outcome
 from ..data import clipped_picture
 from ..evaluation.predictions import Options as ScoringOptions

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ....core import planning
 from ....core import tasks as core_tasks
-from ....core.learning import Plan, TrainingSummary
+from ....core.learning import planning
+from ....core.learning.training_summary import Plan, TrainingSummary
+from ....core.masks.truth import BadDataset, Pair
 from ....core.network.runtime import Runtime
-from ....core.truth import BadDataset, Pair
 from .. import tasks
 from ..contract import Picture, Scoring
 from ..data import held_out_images, load, pairs_of, stock_of

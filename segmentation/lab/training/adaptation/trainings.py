@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ....core.learning import Picture, Point
+from ....core.learning.training_summary import Picture, Point
+from ....core.masks.truth import Pair
 from ....core.network.cards import ModelCard
-from ....core.truth import Pair
 from .. import runs, tasks
 from ..contract import Labels
 from ..data import load, resample

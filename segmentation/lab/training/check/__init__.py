@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ....core import dataset_files as files
+from ....core.learning import dataset_files as files
 from ..classes import with_classes
 from ..contract import LearningTask
 from ..data import composing_function, load_folder

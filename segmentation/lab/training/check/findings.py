@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....core.truth import BadDataset
+from ....core.masks.truth import BadDataset
 from ..contract import Floats, table_beside
 from ..settings import FolderEntry
 

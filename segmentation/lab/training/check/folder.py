@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ....core.pace import reporting_progress
-from ....core.truth import BadDataset, Pair, find_pairs, groups_in, read_groups
+from ....core.masks.truth import BadDataset, Pair, find_pairs, groups_in, read_groups
+from ....core.stages.pace import reporting_progress
 from ..contract import Say
 from ..data import pairs_of
 from ..files import as_json, from_json

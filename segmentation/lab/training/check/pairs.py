@@ -12,11 +12,11 @@ from PIL import Image
 from scipy import ndimage
 from skimage.segmentation import find_boundaries
 
-from ....core.label_images import as_labels, read_numbers
-from ....core.measure.hulls import find_hulls, hull_areas
-from ....core.measure.runs import find_runs
-from ....core.micrograph.databar import find_first_bar_row
-from ....core.truth import Pair
+from ....core.masks.label_images import as_labels, read_numbers
+from ....core.masks.truth import Pair
+from ....core.measure.pixels.hulls import find_hulls, hull_areas
+from ....core.measure.pixels.runs import find_runs
+from ....core.micrograph.scale_bar.databar import find_first_bar_row
 from ..agreement import LEAST_SCORE, agreement, has_shape_of_gaps, reduced_labels
 from ..contract import STORED, Field, Floats, Labels, Picture, Shape
 from ..data import as_labelled_image, eight_bit_picture, stock_of

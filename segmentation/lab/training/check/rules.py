@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ....core.dataset_files import UNLABELLED
+from ....core.learning.dataset_files import UNLABELLED
+from ....core.masks.truth import source_of
 from ....core.settings import DEFAULT_TASK
-from ....core.truth import source_of
 from ..agreement import SURE_SCORE, agreement
 from ..contract import Field
 from ..settings import SIZES

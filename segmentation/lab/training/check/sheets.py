@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ....core.report.picture import COLOURS
+from ....core.report.figures.picture import COLOURS
 from ..classes import with_classes
 from ..files import write_picture
 from ..settings import SIZES

@@ -12,13 +12,13 @@ import numpy as np
 
 from ....core import tasks
 from ....core.micrograph.contrast import clip_outliers
-from ....core.micrograph.databar import first_bar_row
+from ....core.micrograph.scale_bar.databar import first_bar_row
 from ....core.micrograph.types import Micrograph
 from ....core.network.cards import ModelCard
 from ....core.network.runtime import Network, Runtime, load_network
 from ....core.network.scale_search import View, as_shown
-from ....core.prediction import predict_maps
 from ....core.settings import SegmentationSettings
+from ....core.stages.prediction import predict_maps
 from ....core.tasks.base import Decoded, Task
 from ..contract import Labels, Picture
 

@@ -11,8 +11,8 @@ import numpy as np
 from scipy import ndimage
 
 from ....core.errors import UserError
-from ....core.pace import reporting_progress
-from ....core.truth import Pair
+from ....core.masks.truth import Pair
+from ....core.stages.pace import reporting_progress
 from ..contract import Fitted, Floats, Labels, Mask, Picture, Say, Scoring
 from .predictions import Options, Prediction, Predictor, pad_rows
 

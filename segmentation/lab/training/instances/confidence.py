@@ -11,17 +11,17 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ....core.errors import UserError
-from ....core.labels.confidence import likely_right, outline_features
-from ....core.labels.options import INTERCEPT, ParticleOptions
-from ....core.labels.outline import LEAST_SHOWN, particle_labels
-from ....core.measure.filters import LEAST_CONFIDENCE
-from ....core.measure.fractions import wilson
-from ....core.measure.matching import RIGHT_IOU, overlap_of, pairs, without_specks
+from ....core.labels.particles.confidence import likely_right, outline_features
+from ....core.labels.particles.options import INTERCEPT, ParticleOptions
+from ....core.labels.particles.outline import LEAST_SHOWN, particle_labels
+from ....core.masks.truth import Pair
+from ....core.measure.objects.filters import LEAST_CONFIDENCE
+from ....core.measure.objects.matching import RIGHT_IOU, overlap_of, pairs, without_specks
+from ....core.measure.uncertainty.fractions import wilson
 from ....core.micrograph.contrast import clip_outliers
-from ....core.micrograph.databar import first_bar_row
+from ....core.micrograph.scale_bar.databar import first_bar_row
 from ....core.micrograph.types import Calibration, Micrograph
-from ....core.pace import reporting_progress
-from ....core.truth import Pair
+from ....core.stages.pace import reporting_progress
 from ..contract import Field, Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Predictor, pad_rows
 from ..synthesis.composites import compose
@@ -44,7 +44,8 @@ FEWEST = 20  # examples of yes, and of no; with fewer nothing is fitted
 
 class LabelledParticles(NamedTuple):
     """The outlined particles of one image. values: features by name, (n,) each
-    (core.labels.confidence.outline_features). right: (n,) whether each is right at IoU 0.5. group: the group of the
+    (core.labels.particles.confidence.outline_features). right: (n,) whether each is right at IoU 0.5. group: the
+    group of the
     image."""
 
     values: Mapping[str, Floats]

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
 from ....core.labels.separate import renumber
-from ....core.measure.bins import NANO_NM
-from ....core.measure.matching import (
+from ....core.measure.objects.matching import (
     MOST_OF_AREA,
     RIGHT_IOU,
     SMALLEST_PX,
@@ -27,8 +26,9 @@ from ....core.measure.matching import (
     pairs,
     without_specks,
 )
-from ....core.measure.runs import blocks
-from ....core.measure.shapes import measure
+from ....core.measure.pixels.runs import blocks
+from ....core.measure.shape.shapes import measure
+from ....core.measure.sizes.bins import NANO_NM
 from ....core.measure.table import Table
 from ..contract import STORED, Floats, Labels, Mask
 from ..evaluation.scores import count_near

@@ -11,11 +11,11 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import find_boundaries, watershed
 
-from ....core.labels.options import ParticleOptions
-from ....core.labels.outline import counted_outlines, outline, particle_labels
-from ....core.measure.matching import Kind, count_pairs, error_kinds, overlap_of, without_specks
+from ....core.labels.particles.options import ParticleOptions
+from ....core.labels.particles.outline import counted_outlines, outline, particle_labels
+from ....core.measure.objects.matching import Kind, count_pairs, error_kinds, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
-from ....core.report.picture import with_coloured_objects
+from ....core.report.figures.picture import with_coloured_objects
 from ..contract import Field, Floats, Labels, Maps, Picture, Scoring
 from ..evaluation.predictions import Options, Prediction, Predictor, pad_rows
 from ..evaluation.scores import RULE, THRESHOLDS, pooled_scores, threshold_report

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ....core.measure.matching import Kind
+from ....core.measure.objects.matching import Kind
 from ..contract import Floats, read_definitions, table_beside
 from ..evaluation.scores import finite_or_none, precision_recall_f1, share
 from .counts import IOUS, TOLERANCE_PX, ImageCounts, SizeSample, Sums

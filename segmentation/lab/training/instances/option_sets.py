@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ....core.labels.options import MERGE_LIMIT, ParticleOptions
+from ....core.labels.particles.options import MERGE_LIMIT, ParticleOptions
+from ....core.masks.truth import Pair
 from ....core.network.cards import ModelCard
-from ....core.pace import reporting_progress
-from ....core.truth import Pair
+from ....core.stages.pace import reporting_progress
 from ..contract import Fitted, Labels, Say, Scoring
 from ..evaluation.predictions import Options, Predictor
 from ..evaluation.scores import Scorer, weighted_figures

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from ....core.labels.options import MERGE_LIMIT, ParticleOptions
-from ....core.labels.region_graph import RegionGraph, merged_graph, oversegment
-from ....core.labels.region_merging import border_features, merge, merge_regions
-from ....core.measure.matching import count_pairs, overlap_of, without_specks
+from ....core.labels.particles.options import MERGE_LIMIT, ParticleOptions
+from ....core.labels.particles.region_graph import RegionGraph, merged_graph, oversegment
+from ....core.labels.particles.region_merging import border_features, merge, merge_regions
+from ....core.masks.truth import Pair
+from ....core.measure.objects.matching import count_pairs, overlap_of, without_specks
 from ....core.micrograph.types import Micrograph
-from ....core.pace import reporting_progress
-from ....core.truth import Pair
+from ....core.stages.pace import reporting_progress
 from ..contract import Fitted, Floats, Labels, Mask, Say
 from ..evaluation.predictions import Options, Prediction, Predictor, pad_rows
 from ..evaluation.scores import precision_recall_f1

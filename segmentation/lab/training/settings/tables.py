@@ -30,7 +30,7 @@ def _checked_pattern(pattern: str) -> str:
 
 
 class FolderEntry(Settings):
-    """A folder of images with labels; see `core.truth.find_pairs`."""
+    """A folder of images with labels; see `core.masks.truth.find_pairs`."""
 
     kind: Literal["folder"] = Field("folder", description="a folder of labelled micrographs")
     path: str = Field(description="relative to the checkout, or absolute")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from ....core.measure.shapes import measure
-from ....core.planning import LEAST_COMPOSED_PX
+from ....core.learning.planning import LEAST_COMPOSED_PX
+from ....core.measure.shape.shapes import measure
 from ..contract import Field, Labels, Mask, Picture
 from .scene import split_pieces
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ....core.labels.separate import separate
-from ....core.measure.matching import Kind
+from ....core.measure.objects.matching import Kind
 from ..classes import sigmoid
 from ..contract import LearningTask, Scoring, Tracked
 from ..evaluation.scores import fit_threshold

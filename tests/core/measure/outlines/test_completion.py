@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segmentation.core.measure.hulls import convex_hulls, feret_diameters
 from segmentation.core.measure.outlines.borders import find_pixel_borders
 from segmentation.core.measure.outlines.completion import complete
 from segmentation.core.measure.outlines.contours import contours
+from segmentation.core.measure.pixels.hulls import convex_hulls, feret_diameters
 
 from .scenes import SHAPE, disc, labels_of, rod
 

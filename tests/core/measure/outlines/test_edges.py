@@ -10,8 +10,8 @@ from segmentation.core.measure.outlines.borders import find_pixel_borders
 from segmentation.core.measure.outlines.contours import SHIFT_STEPS, SHIFT_ZERO, contours, moved, typical_shift
 from segmentation.core.measure.outlines.edges import edge_shifts
 from segmentation.core.measure.outlines.polygons import ObjectOutlines, Polygons, Shifts
-from segmentation.core.measure.shapes import measure
-from tools.accuracy.edges import Drawing
+from segmentation.core.measure.shape.shapes import measure
+from tools.accuracy.drawn.edges import Drawing
 
 TOO_FAR_PX = 0.6  # out: as the network's contour lies
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.core.micrograph.databar import first_bar_row
 from segmentation.core.micrograph.reader import read
+from segmentation.core.micrograph.scale_bar.databar import first_bar_row
 from segmentation.core.micrograph.types import Micrograph
 from tests.core.micrograph.instrument_files import exif_tiff, noted_tiff, written
 from tests.hostile import image, picture, raw_tiff, tiff

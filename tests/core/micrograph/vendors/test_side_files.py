@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segmentation.core.micrograph.header import with_side_files
+from segmentation.core.micrograph.calibration.header import with_side_files
 from segmentation.core.micrograph.reader import read
 from segmentation.core.micrograph.types import Micrograph
 from segmentation.core.micrograph.vendors.facts import Facts

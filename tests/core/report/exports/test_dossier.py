@@ -21,13 +21,14 @@ from segmentation import __version__
 from segmentation.core.combine import combine
 from segmentation.core.measure.quantities import Value
 from segmentation.core.micrograph.types import Calibration
-from segmentation.core.report import exports, figure
-from segmentation.core.report.endpoint import record
+from segmentation.core.report import exports
+from segmentation.core.report.documents.endpoint import record
+from segmentation.core.report.documents.guideline import NONE_COUNTED, form_of
 from segmentation.core.report.exports import content_type_of, notebook, workbooks
 from segmentation.core.report.exports.result import json_value
+from segmentation.core.report.figures import figure
 from segmentation.core.report.files import write_all
 from segmentation.core.report.filing import UNFILED, Filing
-from segmentation.core.report.guideline import NONE_COUNTED, form_of
 from segmentation.core.report.signatures import PrintedSignature
 from segmentation.core.report.summary import Summary
 from segmentation.core.report.wording import BIBTEX, CITATION, decided_words

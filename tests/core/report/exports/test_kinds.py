@@ -20,9 +20,10 @@ from PIL import Image
 from segmentation.core import tasks
 from segmentation.core.measure.quantities import Value
 from segmentation.core.measure.table import Table
-from segmentation.core.report import exports, figure
+from segmentation.core.report import exports
 from segmentation.core.report.exports.base import Export
 from segmentation.core.report.exports.particles_csv import as_text
+from segmentation.core.report.figures import figure
 from segmentation.core.report.files import write_all
 from segmentation.core.sample import SampleAnalysis
 from segmentation.core.tasks.judgement import without_numbers

@@ -1,0 +1,1 @@
+"""Corrections of outlines by people."""

@@ -1,0 +1,1 @@
+"""Outlines of particles, by region merging."""

@@ -1,0 +1,1 @@
+"""Masks and labels that other tools or people made, and folders of them."""

@@ -1,0 +1,1 @@
+"""How objects lie to each other."""

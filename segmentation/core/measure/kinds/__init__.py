@@ -1,0 +1,1 @@
+"""What single kinds of analysis measure: phases, fibres, layers."""

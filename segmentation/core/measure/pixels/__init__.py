@@ -1,0 +1,1 @@
+"""What is measured on the pixels of a label image: runs, hulls, contacts."""

@@ -1,0 +1,1 @@
+"""What people are shown and asked: examples, doubts, possible cuts, similar objects."""

@@ -1,0 +1,1 @@
+"""The measures of shape, and the classes of shape."""

@@ -1,0 +1,1 @@
+"""Size distributions: their figures, bins and laws."""

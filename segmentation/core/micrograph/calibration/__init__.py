@@ -1,0 +1,1 @@
+"""The scale of an image: its sources, and whether they agree."""

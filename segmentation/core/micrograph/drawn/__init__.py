@@ -1,0 +1,1 @@
+"""What people or programs put into a picture: marks, writing, borders."""

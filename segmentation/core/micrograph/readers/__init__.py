@@ -1,0 +1,1 @@
+"""The readers of the file formats, which `formats` lists."""

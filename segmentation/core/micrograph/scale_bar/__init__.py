@@ -1,0 +1,1 @@
+"""Finds and reads scale bars and data bars."""

@@ -1,0 +1,1 @@
+"""What a page shows directly after a correction."""

@@ -1,0 +1,1 @@
+"""The PDF reports, the endpoint record and their parts."""

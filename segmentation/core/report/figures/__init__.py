@@ -1,0 +1,1 @@
+"""The figure of a result, with its panels and charts."""

@@ -1,0 +1,1 @@
+"""The tables of XLSX and CSV files."""

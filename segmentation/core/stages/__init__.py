@@ -1,0 +1,1 @@
+"""The stages of an analysis, in the order of `pipeline`: preparation, maps, search, measuring."""

@@ -1,0 +1,1 @@
+"""Datasets: images with checked outlines, from which models learn."""

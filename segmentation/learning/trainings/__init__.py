@@ -1,0 +1,1 @@
+"""Trainings on datasets, and the models that they make."""

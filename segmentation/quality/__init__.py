@@ -1,0 +1,1 @@
+"""Quality control of a laboratory: methods, limits, reference materials, control charts and studies."""

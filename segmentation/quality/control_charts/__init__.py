@@ -1,0 +1,1 @@
+"""The control charts of methods and their points."""

@@ -1,0 +1,1 @@
+"""The limits of a specification and the reference material with which a result is compared."""

@@ -1,0 +1,1 @@
+"""The reference materials of an account and its groups."""

@@ -1,0 +1,1 @@
+"""The studies of methods: their precision, from results under changed conditions."""

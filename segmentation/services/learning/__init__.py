@@ -1,1 +1,0 @@
-"""Services for datasets, trainings and the models that trainings make."""

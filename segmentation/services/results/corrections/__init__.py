@@ -1,0 +1,1 @@
+"""Corrections of a result: edits, steps, versions, their log, signatures."""

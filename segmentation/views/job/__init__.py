@@ -1,0 +1,1 @@
+"""The page of a job, with its parts and forms."""

@@ -1,0 +1,1 @@
+"""Measurements on drawn pictures and simulated laws, whose truth is known."""

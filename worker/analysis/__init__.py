@@ -1,0 +1,1 @@
+"""The work on jobs, samples, files, comparisons and studies."""

@@ -1,0 +1,1 @@
+"""The processes of a worker and of the web server."""

@@ -1,0 +1,1 @@
+"""Reads uploaded files in child processes."""
