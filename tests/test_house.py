@@ -24,7 +24,7 @@ NO_RESULTS = {"dataset", "training", "image", "instance", "view", "recipe", "car
 OUTLINES = {"segmentation", "outlines", "decoded", "original", "now", "candidate", "best", "usual", "alternative"}
 # Files that make or measure outlines, and those of trainings and datasets, whose rows have a `summary` of another kind.
 OF_NO_RESULT = (
-    "core/(tasks|labels|network|measure)/|core/(stages/search|stages/coarse|stored)[.]py|/lab/|learning|/train|dataset"
+    "core/(tasks|labels|network|measure)/|core/(stages/(search|coarse)|stored)[.]py|/lab/|learning|/train|dataset"
 )
 
 
@@ -205,10 +205,9 @@ def raw_reads_of_template(path: Path) -> list[str]:
 
 
 def test_stored_results_are_read_in_one_place():
-    readers = [path for path in files() if not re.search(OF_NO_RESULT, str(path.relative_to(ROOT)))]
-    found = {path: raw_reads(path) for path in readers}
-    templates = (path for room in ("templates", "segmentation") for path in (ROOT / room).rglob("*.html"))
-    found |= {path: raw_reads_of_template(path) for path in templates}
+    templates = [path for room in ("templates", "segmentation") for path in (ROOT / room).rglob("*.html")]
+    readers = [path for path in files() + templates if not re.search(OF_NO_RESULT, str(path.relative_to(ROOT)))]
+    found = {path: raw_reads_of_template(path) if path in templates else raw_reads(path) for path in readers}
     counts = {str(path.relative_to(ROOT)): reads for path, reads in found.items() if reads}
     total = sum(map(len, counts.values()))
     print(f"\n{total} raw reads of stored results in {len(counts)} files")
