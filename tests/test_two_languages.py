@@ -39,6 +39,8 @@ DRAWN_LINE = "said while a line is dragged, by one rule: test_a_line_is_told_as_
 EXCEPTIONS = {
     ("chart-scale.js", "const turn = log"): "places on an axis: the server sends the ends of the bars",
     ("chart-scale.js", "as the server does"): "signs of thousands at ticks, which the width of the window decides on",
+    ("doubt.js", "data-number=median"): "the number on the page, which the server has sent",
+    ("doubt.js", "checked: the median"): "names that number",
     ("picture.js", "as the server cuts them"): "asked for by number: test_tiles_are_asked_for_as_they_are_cut",
     ("viewport.js", "Math.exp(-event.deltaY"): "the wheel magnifies",
     ("viewer-drawing.js", "The median of the widths"): "how broad lines are drawn; no number of it is shown",

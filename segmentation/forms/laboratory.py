@@ -31,7 +31,8 @@ def has_quality(request: Any) -> bool:
     if chosen:
         return chosen == "on"
     methods = Method.objects.visible_to(request.user)
-    return methods.exists() or Reference.objects.listed_for(request.user, request.visitor).exists()
+    visitor = getattr(request, "visitor", None)  # a request that is refused before may have none
+    return methods.exists() or Reference.objects.listed_for(request.user, visitor).exists()
 
 
 def with_laboratory(fields: Mapping[str, str], laboratory: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ const LEAST_SIZE_PX = 24; // CSS pixels that the object is large at least, so th
 const MOST_ZOOM = 6; // CSS pixels per image pixel at most
 const WRONG = "wrong outline"; // reason that is stored for an outline that is left out
 const ANSWERS = { y: true, n: false }; // keys
-const medianShown = () => document.querySelector(".sentence [data-number=median]")?.textContent;
+const shownNumber = () => document.querySelector(".sentence [data-number=median]")?.textContent;
 const keyOf = ({ id, cut }) => (cut ? `cut ${cut.place}` : `outline ${id}`);
 
 export class Doubt {
@@ -20,7 +20,7 @@ export class Doubt {
     Object.assign(this, { page, box, current: null });
     this.skippedKeys = new Set(); // keys of questions that were skipped
     this.refused = new Set(); // places of cuts to which the answer was No
-    this.medianBefore = medianShown();
+    this.medianBefore = shownNumber();
     this.answered = []; // { asked: the question, before, after: number of corrections in effect before and after the answer }
     for (const [name, act] of Object.entries({ go: (event) => this.go(event), right: () => this.answer(true), wrong: () => this.answer(false), all: () => this.cutAllLikely(), undo: () => this.undo(), end: () => this.end() })) {
       this.part(name).addEventListener("click", act);
@@ -57,7 +57,7 @@ export class Doubt {
 
   // What all answers together changed.
   get done() {
-    const [count, before, now] = [this.answered.length, this.medianBefore, medianShown()];
+    const [count, before, now] = [this.answered.length, this.medianBefore, shownNumber()];
     if (!count) return "Nothing more to check";
     if (!before || !now) return `${count} checked`;
     const unit = document.querySelector(".sentence [data-length-unit]").textContent;

@@ -56,7 +56,7 @@ def test_page_and_api_say_the_same(analysis, maker, make_job):
     statistics = json.loads(json.dumps(analysis.statistics.as_dict()))
     job = make_job(visitor=VISITOR, state="done", summary={**SUMMARY, "statistics": statistics}, files=FILES, attempt=1)
     page = " ".join(visible(maker.get(f"/jobs/{job.pk}/")).split())
-    assert f"11 % ({WORDS}) from 1 to 100 nm" in page
+    assert f"11 % 1–33 {WORDS}" in page
     _, small = numbers_of(StoredResult.read(maker.get(f"/api/v1/jobs/{job.pk}").json()["result"])).headlines
     assert small.outlines_note == WORDS and small.words.endswith(f"; {WORDS})")
 

@@ -124,6 +124,7 @@ def test_who_may_not(sign, finished, charlie, desk):
 def test_nobody_reviews_or_approves_what_he_made(sign, finished, charlie, signed_in, script_of):
     for meaning in ("reviewed", "approved"):
         assert sign(meaning=meaning).status_code == 403
+    signed_in.post("/laboratory/", {"quality": "on"})
     page = words(signed_in.get(f"/jobs/{finished.pk}/"))
     assert '<option value="made"' in page and '<option value="approved"' not in page
     address = f"/api/v1/jobs/{finished.pk}/signatures"

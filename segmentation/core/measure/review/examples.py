@@ -51,5 +51,5 @@ def examples_of(size: Floats, is_sure: NDArray[np.bool_], median: float) -> list
     FEWEST_IN_HISTOGRAM sizes are all shown, in ascending order and without titles; otherwise the
     `extremes`."""
     if len(size) < FEWEST_IN_HISTOGRAM:
-        return [(int(place), "") for place in np.argsort(size, kind="stable")]
+        return [(int(place), "") for place in np.argsort(size.round(9), kind="stable")]
     return list(zip(extremes(size, is_sure, median) or (), TITLES, strict=False))
