@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from segmentation.adapters import Factors
+from segmentation.models import Laboratory
 from segmentation.services.access import tokens
 from tests.web.api.test_jobs import JOBS, basic, secret
 
@@ -203,6 +204,7 @@ class TestWithout:
 
     def test_nothing_is_signed(self, required, desk, ada, make_job):
         job = make_job(owner=ada, state="done")
+        Laboratory.objects.create(owner=ada, texts={"quality": "on"})
         form = {"password": "ada's password", "name": "Ada", "meaning": "made"}
         response = desk.post(f"/jobs/{job.pk}/sign/", form)
         assert response.status_code == 403 and "second factor" in words(response)
