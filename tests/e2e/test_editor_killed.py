@@ -100,7 +100,7 @@ def test_a_killed_site_loses_no_correction(mortal, page):
 
     def delete():
         nonlocal remaining
-        _, x, y = places.pop()
+        _, x, y = places.pop(0)  # of the uppermost, over which no offer lies
         hand.click(x, y)
         hand.press("Delete")
         remaining -= 1

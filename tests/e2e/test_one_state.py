@@ -155,8 +155,9 @@ class Steps:
         return (left + right) / 2, (top + bottom) / 2
 
     def free(self, side=24):
-        """The middle of a square of the picture that no box reaches; it is not given twice."""
-        for y in range(side, self.rows - side, side):
+        """The middle of a square of the picture that no box reaches, below the options of the tools; it is not given
+        twice."""
+        for y in range(self.rows // 4, self.rows - side, side):
             for x in range(side, self.width - side, side):
                 square = (x - side, y - side, x + side, y + side)
                 if not any(
