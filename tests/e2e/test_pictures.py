@@ -75,6 +75,13 @@ def written(page, name: str) -> bytes:
     raise AssertionError(f"{name} is not written")
 
 
+def test_the_example(page):
+    page.get_by_role("button", name="See this result").first.click()
+    result(page)
+    seen(page)
+    keep("example", page.screenshot())
+
+
 def test_first_ten_images(page, powder):
     choose(page, powder[0])
     page.locator(".growing").first.wait_for()

@@ -117,19 +117,19 @@ class Reason(StrEnum):
     )
     SHORT = (
         "not clearly a fibre",
-        "fibres",
+        "elongated",
         "Its middle line was short for its area: a bead, a speck, or fibres that could not be separated. It counts as"
         " another object.",
     )
     THIN = (
         "thinner than 3 px",
-        "fibres",
+        "elongated",
         "It, or most of the fibres, are under 3 px wide, which is too narrow for a diameter. Take an image at a higher"
         " magnification.",
     )
     PIECE = (
         "piece between other fibres",
-        "fibres",
+        "elongated",
         "It is shorter than three typical fibre widths and shows no end. It is a piece of a fibre that others cover.",
     )
 
@@ -137,7 +137,7 @@ class Reason(StrEnum):
     def overrules(self) -> bool:
         """Whether it holds for an object that a person confirmed, too: the area of a region to ignore does not count,
         and part of an object at the frame is not seen."""
-        return self.group in ("always", "fibres") or self is Reason.IGNORED
+        return self.group in ("always", "elongated") or self is Reason.IGNORED
 
 
 # The groups of reasons. "always": with the filter off, too. "filter": only with the filter on. "others": by the other
@@ -170,15 +170,18 @@ def judge(
     All limits are in pixels of the upload, so the calibration changes no judgement. An object that a person left out
     stays left out. One that a person confirmed is left out only for reasons that overrule this (`Reason.overrules`).
     """
-    told = dict(signals or {})
+    signs = dict(signals or {})
     if person is not None:
-        table, told = _decided(table, person), {**told, **_judged_before(person, told, faint_limit)}
+        table, signs = (
+            _decided(table, person),
+            {**signs, **_judged_before(person, signs, faint_limit)},
+        )
     px = table.rescaled(None)
     is_measured = np.full(len(table), True) if screened else ~px["touches_frame"].astype(bool)
 
     def first_of(reasons: Sequence[Reason]) -> NDArray[Any]:
         conditions = [
-            (table.reasons == str(reason)) | told.get(reason, False)
+            (table.reasons == str(reason)) | signs.get(reason, False)
             if reason.holds is None
             else reason.holds(px) & is_measured
             for reason in reasons

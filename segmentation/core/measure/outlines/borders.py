@@ -117,14 +117,14 @@ def _go_around(successors: Ints) -> tuple[Ints, Ints]:
     """The edges (k,) in the order of the rings, and for each of them the first edge of its ring,
     (k,)."""
     edges = np.arange(len(successors))
-    first, following = edges, successors
-    while (lower := first[following] < first).any():  # twice as far each time
-        first, following = np.where(lower, first[following], first), following[following]
-    following = np.where(first[successors] == successors, edges, successors)
+    ring, following = edges, successors
+    while (lower := ring[following] < ring).any():  # twice as far each time
+        ring, following = np.where(lower, ring[following], ring), following[following]
+    following = np.where(ring[successors] == successors, edges, successors)
     left = (following != edges).astype(np.int64)  # how many edges of the ring follow
     while (further := left[following]).any():
         left, following = left + further, following[following]
-    lengths = np.bincount(first, minlength=len(edges))
+    lengths = np.bincount(ring, minlength=len(edges))
     order = np.empty_like(edges)
-    order[(np.cumsum(lengths) - lengths + left)[first] - left] = edges
-    return order, first[order]
+    order[(np.cumsum(lengths) - lengths + left)[ring] - left] = edges
+    return order, ring[order]

@@ -119,7 +119,7 @@ class ObjectOutlines:
     shifts: Shifts = NO_SHIFTS
     places: Ints | int = 0
 
-    def of(self, labels: NDArray[np.int32], places: Ints) -> ObjectOutlines:
+    def in_image(self, labels: NDArray[np.int32], places: Ints) -> ObjectOutlines:
         """The same of some of the objects, which lie elsewhere in labels (h, w); these if it is the same image."""
         return self if labels is self.labels else replace(self, labels=labels, places=places)
 

@@ -44,16 +44,16 @@ def completed_cut_outs(
     if int(tall.sum()) * int(wide.max()) > MOST_PIXELS or not any(are_covered):
         return table, {}
     around = np.full((tall.sum(), wide.max()), -1, np.int32)  # -1: beyond the frame
-    own, shifts, moved_by = np.zeros_like(around), np.zeros(around.shape, np.uint8), list[tuple[int, int]]()
+    owners, shifts, moved_by = np.zeros_like(around), np.zeros(around.shape, np.uint8), list[tuple[int, int]]()
     for index, (part, reach, row) in enumerate(zip(objects, reaches, (np.cumsum(tall) - tall).tolist(), strict=True)):
         x, y = part.left - reach, part.top - reach - row
         top, left, bottom, right = box = _box_around(part, reach, labels)
         place, seen = (slice(top - y, bottom - y), slice(left - x, right - x)), labels.crop(box)
-        own[place] = (index + 1) * (seen == numbers[index])
-        around[place] = np.where(own[place] > 0, own[place], (len(objects) + 1) * (seen > 0))
+        owners[place] = (index + 1) * (seen == numbers[index])
+        around[place] = np.where(owners[place] > 0, owners[place], (len(objects) + 1) * (seen > 0))
         shifts[place] = labels.maps[EDGE_SHIFTS](box)
         moved_by.append((x, y))
-    lines = ObjectOutlines(own, Shifts(shifts)).lines
+    lines = ObjectOutlines(owners, Shifts(shifts)).lines
     x, y = lines.inner.T
     completion = complete(lines, around, len(objects), shifts[y, x] > 0)
     wholes = {index: line + np.array(moved_by[index]) for index, line in completion.polygons.items()}

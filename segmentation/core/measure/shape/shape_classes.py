@@ -114,9 +114,9 @@ def with_shapes(
     outlines = outlines or ObjectOutlines(labels)
 
     def misfits(labels: NDArray[np.int32], runs: Runs) -> dict[str, Floats]:
-        some = outlines.of(labels, shifts_of(labels, runs))
-        width, length = sides_of(some.hulls)
-        return {**misfits_of_pixels(some.along_pixels, runs), "true width": width, "true length": length}
+        outlines_here = outlines.in_image(labels, shifts_of(labels, runs))
+        width, length = sides_of(outlines_here.hulls)
+        return {**misfits_of_pixels(outlines_here.along_pixels, runs), "true width": width, "true length": length}
 
     measured = by_object(f"misfits {outlines.shifts.checksum}", labels, ids, misfits)
     width, length = measured.pop("true width"), measured.pop("true length")

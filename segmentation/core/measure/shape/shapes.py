@@ -131,7 +131,7 @@ def _shape(labels: NDArray[np.int32], ids: Ids | None, only_sizes: bool, outline
     for leaving out need."""
 
     def measured(labels: NDArray[np.int32], runs: Runs) -> Measures:
-        return _measured_shape(outlines.of(labels, shifts_of(labels, runs)), runs, only_sizes)
+        return _measured_shape(outlines.in_image(labels, shifts_of(labels, runs)), runs, only_sizes)
 
     return by_object(f"{'sizes' if only_sizes else 'shape'} {outlines.shifts.checksum}", labels, ids, measured)
 

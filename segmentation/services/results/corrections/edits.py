@@ -85,8 +85,8 @@ class CachedCorrections(NamedTuple):
 class Recent(Generic[Value]):
     """The values that were kept last, at most so many, by their keys."""
 
-    def __init__(self, most: int = MOST_CACHED) -> None:
-        self._lock, self.entries, self.most = Lock(), OrderedDict[Any, Value](), most
+    def __init__(self, limit: int = MOST_CACHED) -> None:
+        self._lock, self.entries, self.limit = Lock(), OrderedDict[Any, Value](), limit
 
     def get(self, key: Any) -> Value | None:
         with self._lock:
@@ -96,7 +96,7 @@ class Recent(Generic[Value]):
         with self._lock:
             self.entries[key] = value
             self.entries.move_to_end(key)
-            while len(self.entries) > self.most:
+            while len(self.entries) > self.limit:
                 self.entries.popitem(last=False)
 
 
