@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 OFFSETS = np.arange(-5, 4.01, 0.5)
 CLEAR_PX = 4
 SAMPLED_AT_ONCE = 200_000  # points, to bound the memory
-FEWEST_CLEAR, LEAST_CLEAR = 8, 0.15  # points of an object, and their share of its contour
+FEWEST_CLEAR = 8  # points of an object
 STEPS_OF_ALIGNMENT, MOST_MOVED_PX = 2, 1.2
 # Points over which a profile is averaged along the contour: NOISE_SDS times the noise relative to the step at the edge.
 NOISE_SDS, LEAST_SD, MOST_SD = 35.0, 1.2, 4.0
